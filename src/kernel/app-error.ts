@@ -1,0 +1,184 @@
+/** A field that was wrong: where it stood (`body.name`, `query.limit`) and what is wrong with it. */
+export interface FieldError {
+  readonly location: string;
+  readonly message: string;
+}
+
+interface AppErrorOptions {
+  /** Seconds the caller should wait; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  readonly errors?: readonly FieldError[];
+  /** Response headers that belong to this refusal. Never built from a request's header values. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** RFC 9457 `type`, when a registered one fits better than `about:blank`. */
+  readonly type?: string;
+}
+
+/**
+ * A refusal the caller may read. `message` says what was wrong and what to do; it never holds a secret, SQL, a path or a
+ * stack, because it is sent as it stands. Anything thrown that is not an `AppError` becomes a bare 500.
+ */
+export abstract class AppError extends Error {
+  abstract readonly status: number;
+  abstract readonly code: string;
+  readonly retryAfterSeconds: number | undefined;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly type: string;
+
+  constructor(message: string, options: AppErrorOptions = {}) {
+    super(message);
+    this.name = new.target.name;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.errors = options.errors;
+    this.headers = options.headers;
+    this.type = options.type ?? 'about:blank';
+  }
+}
+
+/** 400: fields of the request are wrong; `errors` names each of them. */
+export class InvalidRequestError extends AppError {
+  readonly status = 400;
+  readonly code = 'invalid_request';
+
+  constructor(errors: readonly FieldError[]) {
+    const [first] = errors;
+    super(first ? `${first.location}: ${first.message}` : 'The request is not valid.', { errors });
+  }
+}
+
+/** 400: the body is not the JSON document the route needs. */
+export class MalformedBodyError extends AppError {
+  readonly status = 400;
+  readonly code = 'malformed_body';
+}
+
+/** 400: more than one identity in one request, or one credential header more than once. */
+export class AmbiguousCredentialsError extends AppError {
+  readonly status = 400;
+  readonly code = 'ambiguous_credentials';
+}
+
+/** 401: no credential where one is needed. `challenge` becomes `WWW-Authenticate` (RFC 9110, 11.6.1). */
+export class MissingCredentialsError extends AppError {
+  readonly status = 401;
+  readonly code = 'missing_credentials';
+
+  constructor() {
+    super('No credential was sent. Send your API key as "Authorization: Bearer <api key>" or "X-API-Key: <api key>".', {
+      headers: { 'www-authenticate': 'Bearer realm="core-nest", Basic realm="core-nest", charset="UTF-8"' },
+    });
+  }
+}
+
+/** 401: unknown id, wrong secret, disabled, expired and revoked, which are not to be told apart. */
+export class InvalidApiKeyError extends AppError {
+  readonly status = 401;
+  readonly code = 'invalid_api_key';
+
+  constructor() {
+    super(
+      'The API key is not valid. Check that it was copied whole; ask an administrator for a new one if it was revoked.',
+      {
+        headers: {
+          'www-authenticate':
+            'Bearer realm="core-nest", error="invalid_token", Basic realm="core-nest", charset="UTF-8"',
+        },
+      },
+    );
+  }
+}
+
+/** 503: the credential cannot be checked right now; never a reason to accept it nor to call it wrong. */
+export class AuthUnavailableError extends AppError {
+  readonly status = 503;
+  readonly code = 'auth_unavailable';
+
+  constructor(retryAfterSeconds = 1) {
+    super('Credentials cannot be checked right now. Try again shortly.', { retryAfterSeconds });
+  }
+}
+
+/** 403: the identity is known and does not hold the permission, or may not use this route at all. */
+export class PermissionDeniedError extends AppError {
+  readonly status = 403;
+  readonly code = 'permission_denied';
+}
+
+/** 404: there is no such thing, or it belongs to somebody else. */
+export class NotFoundError extends AppError {
+  readonly status = 404;
+  readonly code = 'not_found';
+}
+
+/** 404: no provider serves a model of that name. */
+export class ModelNotFoundError extends AppError {
+  readonly status = 404;
+  readonly code = 'model_not_found';
+}
+
+/** 413: the body is larger than this identity may send. */
+export class PayloadTooLargeError extends AppError {
+  readonly status = 413;
+  readonly code = 'payload_too_large';
+
+  constructor(limitBytes: number) {
+    super(`The request body is larger than the ${limitBytes} bytes allowed here.`);
+  }
+}
+
+/** 415: the body is of a kind the route does not read. */
+export class UnsupportedMediaTypeError extends AppError {
+  readonly status = 415;
+  readonly code = 'unsupported_media_type';
+}
+
+/** 429: a token bucket is empty. The limiter supplies its headers. */
+export class RateLimitedError extends AppError {
+  readonly status = 429;
+  readonly code = 'rate_limited';
+
+  constructor(message: string, retryAfterSeconds: number) {
+    super(message, { retryAfterSeconds, type: 'https://iana.org/assignments/http-problem-types#quota-exceeded' });
+  }
+}
+
+/** 429: too many requests of one caller are under way at once. */
+export class ConcurrencyLimitedError extends AppError {
+  readonly status = 429;
+  readonly code = 'concurrency_limited';
+}
+
+/** 431: more header lines, or more header bytes, than the edge reads. */
+export class HeadersTooLargeError extends AppError {
+  readonly status = 431;
+  readonly code = 'headers_too_large';
+}
+
+/** 503: something this request cannot do without is away or full. */
+export class ServiceUnavailableError extends AppError {
+  readonly status = 503;
+  readonly code = 'service_unavailable';
+
+  constructor(message = 'The service cannot answer this right now. Try again shortly.', retryAfterSeconds = 1) {
+    super(message, { retryAfterSeconds });
+  }
+}
+
+/** 502: the provider could not be reached or broke off before answering. */
+export class ProviderError extends AppError {
+  readonly status = 502;
+  readonly code = 'provider_error';
+}
+
+/** 504: the provider took longer than the operator's time-outs allow. */
+export class ProviderTimeoutError extends AppError {
+  readonly status = 504;
+  readonly code = 'provider_timeout';
+}
+
+/** 503: the model exists, but the operator has set no key for its provider. */
+export class ProviderNotConfiguredError extends AppError {
+  readonly status = 503;
+  readonly code = 'provider_not_configured';
+}

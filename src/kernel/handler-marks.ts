@@ -1,0 +1,26 @@
+import { SetMetadata } from '@nestjs/common';
+
+/** Metadata keys the guards read. A route with neither `@Public` nor `@Require` is refused: closed by default. */
+export const PUBLIC_MARK = 'core-nest:public';
+export const REQUIRE_MARK = 'core-nest:require';
+export const RATE_CLASS_MARK = 'core-nest:rate-class';
+export const BYOT_MARK = 'core-nest:byot';
+
+/** A permission is `<resource>:<action>`; `authenticated` asks for an identity and nothing more. */
+export type Permission = 'clients:read' | 'clients:write' | 'clients:delete' | 'logs:read' | 'llm:invoke';
+export type Requirement = Permission | 'authenticated';
+
+/** The bucket classes a request can be counted in. */
+export type RateClass = 'general' | 'query' | 'login' | 'key_creation' | 'address';
+
+/** Needs no credential; an invalid one is not even looked at. */
+export const Public = () => SetMetadata(PUBLIC_MARK, true);
+
+/** The permission `AccessGuard` demands; also what OpenAPI shows. */
+export const Require = (requirement: Requirement) => SetMetadata(REQUIRE_MARK, requirement);
+
+/** The buckets `ThrottleGuard` takes from. Without this mark a route with an identity is counted in `general`. */
+export const RateClasses = (...classes: readonly RateClass[]) => SetMetadata(RATE_CLASS_MARK, classes);
+
+/** A caller with only a provider token may use this route. Without the mark BYOT is refused with 403. */
+export const AllowByot = () => SetMetadata(BYOT_MARK, true);

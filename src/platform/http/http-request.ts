@@ -1,0 +1,26 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestIdentity } from '../../kernel/auth-state.js';
+import type { RequestRecord } from '../../kernel/request-record.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Opened by the edge before anything else runs. */
+    record: RequestRecord;
+    /** Set by `AuthGuard`; null on public routes and before it ran. */
+    identity: RequestIdentity | null;
+  }
+}
+
+export type HttpRequest = FastifyRequest;
+export type HttpReply = FastifyReply;
+
+/** The dialect a caller expects its errors in, told by the path alone (contract, section 1). */
+export type Surface = 'openai' | 'anthropic' | 'google' | 'core';
+
+/** The surface of a request path. */
+export function surfaceOf(url: string): Surface {
+  if (url.startsWith('/v1/messages')) return 'anthropic';
+  if (url.startsWith('/v1/')) return 'openai';
+  if (url.startsWith('/v1beta/')) return 'google';
+  return 'core';
+}
