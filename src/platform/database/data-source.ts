@@ -1,0 +1,62 @@
+import path from 'node:path';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+
+/** Milliseconds a request may wait for a connection, and for one statement's answer. Beyond: an error, never a hang. */
+const CONNECT_TIMEOUT_MS = 2_000;
+const STATEMENT_TIMEOUT_MS = 3_000;
+
+const MIGRATIONS_TABLE = 'schema_migrations';
+
+/**
+ * The options of the serving process: bounded waits, no schema changes, nothing logged (a statement's parameters may be
+ * what must not be seen).
+ */
+export function servingOptions(url: string, poolSize: number): DataSourceOptions {
+  return {
+    ...sharedOptions(url),
+    extra: {
+      max: poolSize,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: STATEMENT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS * 2,
+      keepAlive: true,
+    },
+  };
+}
+
+/**
+ * A data source that can migrate: no time-outs, and each migration decides whether it runs in a transaction.
+ *
+ * @param migrations the classes, or where they are; by default the compiled files beside this build.
+ */
+export function migratingDataSource(
+  url: string,
+  migrations: DataSourceOptions['migrations'] = [compiledMigrations()],
+): DataSource {
+  return new DataSource({
+    ...sharedOptions(url),
+    migrations,
+    migrationsTransactionMode: 'each',
+    extra: { max: 4, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+  });
+}
+
+function sharedOptions(url: string) {
+  return {
+    type: 'postgres',
+    url,
+    applicationName: 'core-nest',
+    migrationsTableName: MIGRATIONS_TABLE,
+    synchronize: false,
+    migrationsRun: false,
+    logging: false,
+    poolErrorHandler: () => {
+      // A pooled connection that breaks while idle is replaced; the request that needs one meets the fault itself.
+    },
+  } as const;
+}
+
+function compiledMigrations(): string {
+  return path.join(import.meta.dirname, '../../../migrations/*.js');
+}
