@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
 import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { isRateLimitsText } from './rate-limit-table.js';
 
-const RATE_LIMIT =
-  /^(?<cls>general|query|login|key_creation|address)(?:\.(?<tier>[a-z][a-z0-9_-]{0,31}))?=(?<quota>[1-9]\d{0,8})\/(?<seconds>[1-9]\d{0,7})$/;
 const MODEL_ALIAS = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}=[a-z-]+\/[^\s,=]{1,128}$/;
 
 function check(name: string, expected: string, test: (value: string) => boolean) {
@@ -71,7 +70,7 @@ export const IsHttpBaseUrl = check(
 export const IsRateLimits = check(
   'isRateLimits',
   'must be class[.tier]=quota/seconds separated by commas, e.g. general.free=100/3600',
-  (value) => listItems(value).every((item) => RATE_LIMIT.test(item)),
+  isRateLimitsText,
 );
 
 /** `alias=provider/model`, separated by commas. */

@@ -1,0 +1,98 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { AccessService } from '../../identity/access/access.service.js';
+import type { CredentialFence, RequestIdentity } from '../../kernel/auth-state.js';
+import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
+import type { BucketSet } from './bucket-set.js';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
+import type { Decision } from './limit-decision.js';
+import { LimiterService } from './limiter.service.js';
+import { type Marked, RateClassMarks } from './rate-class-marks.js';
+import { refusal, setRateLimitHeaders } from './rate-limit.headers.js';
+import { RateLimitPolicy } from './rate-limit.policy.js';
+
+/** One request on its way through the guard. */
+interface Passage {
+  readonly handler: Marked;
+  readonly controller: Marked;
+  readonly request: HttpRequest;
+  readonly reply: HttpReply;
+}
+
+/**
+ * Last guard: holds our identities to their rate limits, and callers with only a provider token to a number of
+ * requests under way. It makes the one Redis call of a warm request, which takes from all buckets, or none, and makes a
+ * provisional identity certain: the handler never runs on one that was revoked before the request came.
+ *
+ * Without Redis the identity is confirmed from PostgreSQL and this process's buckets enforce the limits.
+ */
+@Injectable()
+export class ThrottleGuard implements CanActivate {
+  readonly #marks = new RateClassMarks();
+
+  constructor(
+    private readonly access: AccessService,
+    private readonly policy: RateLimitPolicy,
+    private readonly limiter: LimiterService,
+    private readonly concurrency: ConcurrencyLimiter,
+  ) {}
+
+  /**
+   * @throws RateLimitedError, ConcurrencyLimitedError; with a provisional identity that did not hold also
+   * InvalidApiKeyError, AuthUnavailableError or PermissionDeniedError, and then nothing was spent.
+   */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const handler = context.getHandler();
+    const controller = context.getClass();
+    if (this.access.isPublic(handler, controller)) return true;
+    const request = context.getArgByIndex<HttpRequest>(0);
+    const { identity } = request;
+    if (identity === null) return true;
+    const passage: Passage = { handler, controller, request, reply: context.getArgByIndex<HttpReply>(1) };
+    return identity.fence === null
+      ? this.#throttle(passage, identity)
+      : this.#throttleProvisional(passage, identity, identity.fence);
+  }
+
+  #throttle(
+    passage: Passage,
+    { state }: RequestIdentity,
+    withoutRedis = !this.limiter.shared,
+  ): boolean | Promise<boolean> {
+    if (state.method === 'byot') {
+      this.concurrency.enter(passage.request.record.address, passage.reply.raw);
+      return true;
+    }
+    const buckets = this.#bucketsOf(passage, state.tier);
+    if (buckets === null) return true;
+    if (withoutRedis) return admit(passage.reply, buckets, this.limiter.takeLocally(state.clientId, buckets));
+    return this.limiter.take(state.clientId, buckets).then((decision) => admit(passage.reply, buckets, decision));
+  }
+
+  async #throttleProvisional(passage: Passage, identity: RequestIdentity, fence: CredentialFence): Promise<boolean> {
+    const { state } = identity;
+    const buckets = state.method === 'client' ? this.#bucketsOf(passage, state.tier) : null;
+    if (buckets === null || state.method !== 'client') {
+      return this.#throttle(passage, await this.#replace(passage, await identity.confirm()));
+    }
+    const decision = await this.limiter.takeFenced(fence, state.clientId, buckets);
+    if (typeof decision === 'object') return admit(passage.reply, buckets, decision);
+    return this.#throttle(passage, this.#replace(passage, await identity.renew()), decision === 'unavailable');
+  }
+
+  /** Takes a newly certain identity over, and asks again whether it may be here: its scopes may have changed. */
+  #replace({ handler, controller, request }: Passage, identity: RequestIdentity): RequestIdentity {
+    request.identity = identity;
+    this.access.assertAllowed(handler, controller, identity.state);
+    return identity;
+  }
+
+  #bucketsOf({ handler, controller }: Passage, tier: string): BucketSet | null {
+    return this.policy.bucketsFor(this.#marks.of(handler, controller), tier);
+  }
+}
+
+function admit(reply: HttpReply, buckets: BucketSet, decision: Decision): true {
+  setRateLimitHeaders(reply, buckets, decision);
+  if (!decision.allowed) throw refusal(decision);
+  return true;
+}
