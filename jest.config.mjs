@@ -1,0 +1,51 @@
+import { registerHooks } from 'node:module';
+
+// The global set-up runs outside jest's module system: `moduleNameMapper` below does not reach it.
+registerHooks({
+  resolve(specifier, context, next) {
+    const fromSource = /^\.{1,2}\//.test(specifier) && /\.ts$/.test(context.parentURL ?? '');
+    return next(fromSource ? specifier.replace(/\.js$/, '.ts') : specifier, context);
+  },
+});
+
+const swc = {
+  jsc: {
+    target: 'es2024',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    keepClassNames: true,
+  },
+  // CommonJS: the native ESM mode of jest cannot load Nest's require cycles.
+  module: { type: 'commonjs' },
+  sourceMaps: 'inline',
+};
+
+const base = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  transform: { '^.+\\.ts$': ['@swc/jest', swc] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.data/'],
+  setupFiles: ['reflect-metadata'],
+  restoreMocks: true,
+};
+
+/** Tests that get one PostgreSQL and one Redis of this run, as `TEST_POSTGRES_URL` and `TEST_REDIS_URL`. */
+const withServers = (name) => ({
+  ...base,
+  displayName: name,
+  testMatch: [`<rootDir>/test/${name}/**/*.spec.ts`],
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+});
+
+export default {
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
+    withServers('integration'),
+    withServers('e2e'),
+    withServers('security'),
+  ],
+  testTimeout: 30_000,
+  forceExit: false,
+};
