@@ -1,12 +1,4 @@
-import { registerHooks } from 'node:module';
-
-// The global set-up runs outside jest's module system: `moduleNameMapper` below does not reach it.
-registerHooks({
-  resolve(specifier, context, next) {
-    const fromSource = /^\.{1,2}\//.test(specifier) && /\.ts$/.test(context.parentURL ?? '');
-    return next(fromSource ? specifier.replace(/\.js$/, '.ts') : specifier, context);
-  },
-});
+import './test/support/ts-imports.mjs';
 
 const swc = {
   jsc: {
