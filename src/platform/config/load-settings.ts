@@ -1,5 +1,5 @@
 import { plainToInstance } from 'class-transformer';
-import { validateSync } from 'class-validator';
+import { getMetadataStorage, validateSync } from 'class-validator';
 import { Settings } from './settings.js';
 
 /** The environment cannot be served from. The message names each bad variable and never holds a value. */
@@ -10,10 +10,10 @@ export class InvalidSettingsError extends Error {
   }
 }
 
-/** The names of all settings, in the order `.env.example` lists them. */
+/** The names of all settings: what the class declares a rule for. */
 export function settingNames(): string[] {
-  const optional = ['REDIS_URL', 'OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'DATABASE_URL', 'MASTER_KEY'];
-  return [...new Set([...Object.keys(new Settings()), ...optional])];
+  const rules = getMetadataStorage().getTargetValidationMetadatas(Settings, '', true, false);
+  return [...new Set(rules.map((rule) => rule.propertyName))];
 }
 
 /**

@@ -1,0 +1,78 @@
+import { PermissionDeniedError } from '../../kernel/app-error.js';
+import type { AuthState } from '../../kernel/auth-state.js';
+import { AllowByot, Public, Require } from '../../kernel/handler-marks.js';
+import { Secret } from '../../kernel/secret.js';
+import { AccessService, holds } from './access.service.js';
+
+class Routes {
+  unmarked() {}
+  @Public() open() {}
+  @Require('authenticated') anyone() {}
+  @Require('clients:read') readers() {}
+  @Require('llm:invoke') @AllowByot() llm() {}
+}
+
+@Require('logs:read')
+class MarkedRoutes {
+  inherits() {}
+  @Require('clients:write') overrides() {}
+}
+
+const client = (...scopes: string[]): AuthState => ({
+  method: 'client',
+  clientId: 'c',
+  tier: 'free',
+  scopes,
+  providerToken: null,
+});
+const byot: AuthState = { method: 'byot', providerToken: { value: new Secret('t'), provider: null } };
+const access = new AccessService();
+const ask = (route: keyof Routes, state: AuthState) => () =>
+  access.assertAllowed(Routes.prototype[route], Routes, state);
+
+describe('AccessService', () => {
+  it('refuses a route without a mark to everybody', () => {
+    expect(ask('unmarked', client('admin'))).toThrow(PermissionDeniedError);
+    expect(ask('unmarked', byot)).toThrow(PermissionDeniedError);
+    expect(access.isPublic(Routes.prototype.unmarked, Routes)).toBe(false);
+  });
+
+  it('lets everybody through a public route', () => {
+    expect(access.isPublic(Routes.prototype.open, Routes)).toBe(true);
+    expect(ask('open', client())).not.toThrow();
+  });
+
+  it.each<[keyof Routes, string[], boolean]>([
+    ['anyone', [], true],
+    ['readers', [], false],
+    ['readers', ['clients:write'], false],
+    ['readers', ['clients:read'], true],
+    ['readers', ['admin'], true],
+    ['llm', ['llm:invoke'], true],
+    ['llm', ['clients:read'], false],
+  ])('%s with scopes %j: %s', (route, scopes, allowed) => {
+    const asked = expect(ask(route, client(...scopes)));
+    if (allowed) asked.not.toThrow();
+    else asked.toThrow(PermissionDeniedError);
+  });
+
+  it('opens to a bare provider token only what is marked for it', () => {
+    expect(ask('llm', byot)).not.toThrow();
+    expect(ask('anyone', byot)).toThrow('A provider token alone');
+    expect(ask('readers', byot)).toThrow(PermissionDeniedError);
+  });
+
+  it("takes a controller's mark where the handler has none", () => {
+    const on = (handler: () => void, state: AuthState) => () => access.assertAllowed(handler, MarkedRoutes, state);
+    expect(on(MarkedRoutes.prototype.inherits, client('logs:read'))).not.toThrow();
+    expect(on(MarkedRoutes.prototype.overrides, client('logs:read'))).toThrow('"clients:write"');
+  });
+});
+
+describe('holds', () => {
+  it('takes scopes whole, never by prefix or pattern', () => {
+    expect(holds(['clients'], 'clients:read')).toBe(false);
+    expect(holds(['clients:*'], 'clients:read')).toBe(false);
+    expect(holds(['ADMIN'], 'clients:read')).toBe(false);
+  });
+});

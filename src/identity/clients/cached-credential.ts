@@ -1,0 +1,37 @@
+/** One secret of a client, as the cache holds it. */
+export interface CachedSecret {
+  readonly id: string;
+  readonly hashedSecret: string;
+  /** Milliseconds since the epoch; null: never. */
+  readonly expiresAt: number | null;
+  /** Keyed digest of the secret bcrypt has accepted for this hash; null while none was presented. */
+  readonly digest: string | null;
+}
+
+/** What PostgreSQL says of a client, as far as authenticating it needs. */
+export interface CredentialRecord {
+  readonly clientId: string;
+  /** Unique over all clients and all their changes: a re-created id never has an old one. */
+  readonly version: string;
+  readonly status: string;
+  readonly tier: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: number | null;
+  readonly secrets: readonly Omit<CachedSecret, 'digest'>[];
+}
+
+/** A record with the digests of its verified secrets, and when PostgreSQL last confirmed it. */
+export interface CachedCredential extends Omit<CredentialRecord, 'secrets'> {
+  readonly secrets: readonly CachedSecret[];
+  readonly checkedAt: number;
+}
+
+/** Whether the client may be let in at `now`; expiry is honoured to the millisecond whatever a cache says. */
+export function isActive(credential: Pick<CredentialRecord, 'status' | 'expiresAt'>, now: number): boolean {
+  return credential.status === 'active' && !hasExpired(credential, now);
+}
+
+/** Whether something with an end has reached it. */
+export function hasExpired(limited: { readonly expiresAt: number | null }, now: number): boolean {
+  return limited.expiresAt !== null && limited.expiresAt <= now;
+}

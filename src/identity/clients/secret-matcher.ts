@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { Secret } from '../../kernel/secret.js';
+import { type CachedSecret, hasExpired } from './cached-credential.js';
+import { equalText } from './credential-seal.js';
+import { SecretHasher } from './secret-hasher.js';
+
+const MAX_KNOWN = 100_000;
+
+type KnownSecret = Omit<CachedSecret, 'digest'> & { readonly digest?: string | null };
+
+/** A secret as presented: the text, and its digest under this installation's key. */
+export interface PresentedSecret {
+  readonly text: Secret;
+  readonly digest: string;
+}
+
+export interface Match<T> {
+  /** The secret that was presented, or null. */
+  readonly secret: T | null;
+  /** Whether bcrypt was spent; a refusal that spent none still has to. */
+  readonly hashed: boolean;
+}
+
+/**
+ * Finds which of a client's secrets was presented, with at most one bcrypt per secret and hash in this process: what
+ * bcrypt accepted once is known by its digest afterwards, and callers that present the same secret at once share one.
+ */
+@Injectable()
+export class SecretMatcher {
+  /** Digest to the very hash it was accepted for. */
+  readonly #accepted = new LRUCache<string, string>({ max: MAX_KNOWN });
+  readonly #underWay = new Map<string, Promise<boolean>>();
+  /** bcrypt comparisons made since start. */
+  comparisons = 0;
+
+  constructor(private readonly hasher: SecretHasher) {}
+
+  /** The unexpired secret whose digest is known, without hashing; null when none is. */
+  known<T extends KnownSecret>(secrets: readonly T[], digest: string, now: number): T | null {
+    for (const secret of secrets) {
+      if (hasExpired(secret, now)) continue;
+      if (
+        typeof secret.digest === 'string'
+          ? equalText(secret.digest, digest)
+          : this.#accepted.get(digest) === secret.hashedSecret
+      ) {
+        return secret;
+      }
+    }
+    return null;
+  }
+
+  /** As `known`, and where nothing is known, by bcrypt. @throws ServiceUnavailableError when too many hashes wait. */
+  async match<T extends KnownSecret>(
+    secrets: readonly T[],
+    presented: PresentedSecret,
+    now: number,
+  ): Promise<Match<T>> {
+    const known = this.known(secrets, presented.digest, now);
+    if (known !== null) return { secret: known, hashed: false };
+    let hashed = false;
+    for (const secret of secrets) {
+      if (hasExpired(secret, now)) continue;
+      hashed = true;
+      if (await this.#compare(secret.hashedSecret, presented)) return { secret, hashed };
+    }
+    return { secret: null, hashed };
+  }
+
+  /** Spends what one comparison costs, for refusals that needed none. */
+  async spend(presented: PresentedSecret): Promise<void> {
+    await this.hasher.spendAsIfMatching(presented.text);
+  }
+
+  async #compare(hashedSecret: string, presented: PresentedSecret): Promise<boolean> {
+    const key = `${presented.digest}${hashedSecret}`;
+    let comparison = this.#underWay.get(key);
+    if (comparison === undefined) {
+      this.comparisons += 1;
+      comparison = this.hasher.matches(presented.text, hashedSecret).finally(() => this.#underWay.delete(key));
+      this.#underWay.set(key, comparison);
+    }
+    const matches = await comparison;
+    if (matches) this.#accepted.set(presented.digest, hashedSecret);
+    return matches;
+  }
+}
