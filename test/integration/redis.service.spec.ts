@@ -1,0 +1,125 @@
+import { performance } from 'node:perf_hooks';
+import { Clock } from '../../src/kernel/clock.js';
+import { RedisService, RedisUnavailableError } from '../../src/platform/redis/redis.service.js';
+import { eventually } from '../support/eventually.js';
+import { RedisServer } from '../support/redis-server.js';
+import { buildSettings } from '../support/build-settings.js';
+
+const BOUND_MS = 200;
+/** What a busy machine may add to a timer. */
+const SLACK_MS = 150;
+const ECHO_SCRIPT = { name: 'testEcho', keys: 1, lua: "redis.call('INCR', KEYS[1]) return {KEYS[1], ARGV[1]}" };
+
+describe('RedisService', () => {
+  let server: RedisServer;
+  let service: RedisService;
+
+  beforeEach(async () => {
+    server = await RedisServer.start();
+    service = new RedisService(buildSettings({ REDIS_URL: server.url }), new Clock());
+    service.defineScript(ECHO_SCRIPT);
+    await service.onModuleInit();
+  });
+
+  afterEach(async () => {
+    await service.onApplicationShutdown();
+    await server.stop();
+  });
+
+  async function refusal(): Promise<number> {
+    const start = performance.now();
+    await expect(service.run(ECHO_SCRIPT, ['k'], ['v'])).rejects.toThrow(RedisUnavailableError);
+    return performance.now() - start;
+  }
+
+  it('runs a script with its keys and arguments', async () => {
+    expect(service.usable).toBe(true);
+    await expect(service.run(ECHO_SCRIPT, ['k'], ['v'])).resolves.toEqual(['k', 'v']);
+  });
+
+  describe('behind a fence', () => {
+    const fence = { key: 'fence', stamp: 'c1|7|', ttlMs: 60_000 };
+    const runFenced = () => service.runFenced(ECHO_SCRIPT, fence, ['count'], ['v']);
+    const put = (...command: string[]) => service.run({ name: command[0] as string, keys: 0, lua: '' }, [], command.slice(1));
+
+    it('runs while the value begins with the stamp, slides the expiry, and sees only its own keys', async () => {
+      await put('set', 'fence', 'c1|7|rest', 'PX', '1000');
+      await expect(runFenced()).resolves.toEqual({ held: true, result: ['count', 'v'] });
+      expect(Number(await put('pttl', 'fence'))).toBeGreaterThan(50_000);
+    });
+
+    it.each([
+      ['nothing', null],
+      ['another stamp', ['set', 'fence', 'c1|8|rest']],
+      ['the beginning of the stamp only', ['set', 'fence', 'c1|7']],
+      ['an empty value', ['set', 'fence', '']],
+      ['a list', ['rpush', 'fence', 'c1|7|']],
+      ['a hash', ['hset', 'fence', 'c1|7|', 'x']],
+    ])('does nothing where there is %s', async (_what, command) => {
+      if (command !== null) await put(...command);
+      await expect(runFenced()).resolves.toEqual({ held: false });
+      await expect(service.get('count')).resolves.toBeNull();
+    });
+  });
+
+  it('reads a key of the wrong type as absent and goes on', async () => {
+    await service.run({ name: 'rpush', keys: 0, lua: '' }, [], ['list', 'x']);
+    await expect(service.get('list')).resolves.toBeNull();
+    expect(service.usable).toBe(true);
+  });
+
+  it('refuses at once after a crash, and is back by itself', async () => {
+    await server.kill();
+    await eventually(() => !service.usable);
+    expect(await refusal()).toBeLessThan(SLACK_MS);
+    let recovered = 0;
+    service.onRecovered(() => {
+      recovered += 1;
+    });
+    await server.restart();
+    await eventually(() => service.usable, 5_000);
+    await expect(service.run(ECHO_SCRIPT, ['k'], ['v'])).resolves.toEqual(['k', 'v']);
+    expect(recovered).toBe(1);
+  });
+
+  it('waits 200 ms at most for a server that does not answer, then not at all, and is back by itself', async () => {
+    server.pause();
+    for (let call = 0; call < 2; call++) expect(await refusal()).toBeLessThan(BOUND_MS + SLACK_MS);
+    expect(service.usable).toBe(false);
+    expect(await refusal()).toBeLessThan(SLACK_MS);
+    server.resume();
+    await eventually(() => service.usable, 5_000);
+  });
+
+  it('holds 500 calls at once to the same bound', async () => {
+    server.pause();
+    const start = performance.now();
+    const outcomes = await Promise.allSettled(Array.from({ length: 500 }, () => service.run(ECHO_SCRIPT, ['k'], ['v'])));
+    expect(performance.now() - start).toBeLessThan(BOUND_MS + SLACK_MS);
+    expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
+    server.resume();
+  });
+});
+
+describe('RedisService without a server', () => {
+  it('starts within a second and a half where nothing listens', async () => {
+    const gone = await RedisServer.start();
+    await gone.stop();
+    const service = new RedisService(buildSettings({ REDIS_URL: gone.url }), new Clock());
+    const start = performance.now();
+    await service.onModuleInit();
+    expect(performance.now() - start).toBeLessThan(1_500);
+    expect(service.usable).toBe(false);
+    await service.onApplicationShutdown();
+  });
+
+  it('is not usable where none is configured', async () => {
+    const service = new RedisService(buildSettings(), new Clock());
+    service.defineScript(ECHO_SCRIPT);
+    await service.onModuleInit();
+    expect(service.configured).toBe(false);
+    expect(service.usable).toBe(false);
+    await expect(service.run(ECHO_SCRIPT, ['k'], ['v'])).rejects.toThrow(RedisUnavailableError);
+    await service.onApplicationShutdown();
+  });
+});

@@ -1,0 +1,17 @@
+import { loadSettings } from '../../src/platform/config/load-settings.js';
+import type { Settings } from '../../src/platform/config/settings.js';
+
+/**
+ * Settings for a test: the shared PostgreSQL, no Redis unless asked for, cheap hashing. Overrides are environment
+ * variables, so they are checked as in production.
+ */
+export function buildSettings(overrides: Partial<Record<keyof Settings, string>> = {}): Settings {
+  return loadSettings({
+    DATABASE_URL: process.env.TEST_POSTGRES_URL ?? 'postgres://nobody@127.0.0.1:1/none',
+    MASTER_KEY: 'a master key that only tests know of',
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    BCRYPT_COST: '4',
+    ...overrides,
+  });
+}
