@@ -1,0 +1,149 @@
+import { BYOT, buildClient, buildGuard, buildIdentity } from '../../../test/support/throttle-guard.js';
+import { ConcurrencyLimitedError, RateLimitedError } from '../../kernel/app-error.js';
+import { Secret } from '../../kernel/secret.js';
+
+describe('ThrottleGuard', () => {
+  it('passes a public route without a look at anything', () => {
+    const { send } = buildGuard();
+    const { pass, headers } = send('open', buildIdentity(buildClient()));
+    expect(pass()).toBe(true);
+    expect(headers).toEqual({});
+  });
+
+  it('has nothing to hold a request without identity to', () => {
+    expect(buildGuard().send('chat', null).pass()).toBe(true);
+  });
+
+  describe('without REDIS_URL', () => {
+    it('answers at once, with every header of the contract and not as degraded', () => {
+      const { send } = buildGuard();
+      const { pass, headers } = send('chat', buildIdentity(buildClient()));
+      expect(pass()).toBe(true);
+      expect(headers).toEqual({
+        'x-ratelimit-limit': '1000',
+        'x-ratelimit-remaining': '999',
+        'x-ratelimit-reset': '1700000004',
+        'ratelimit-policy': '"general";q=1000;w=3600',
+        ratelimit: '"general";r=999;t=4',
+      });
+    });
+
+    it('holds each tier to its own limit, and a tier that is gone to the default one', () => {
+      const { send } = buildGuard({ rateLimits: 'general.gold=7/60' });
+      const limitOf = (tier: string) => {
+        const { pass, headers } = send('chat', buildIdentity(buildClient({ tier, clientId: tier })));
+        expect(pass()).toBe(true);
+        return headers['x-ratelimit-limit'];
+      };
+      expect(['free', 'paid', 'gold', 'gone'].map(limitOf)).toEqual(['100', '1000', '7', '1000']);
+    });
+
+    it('refuses what is over, with the same headers, the limit’s name and an honest wait', () => {
+      const { send, clock } = buildGuard({ rateLimits: 'general=2/60' });
+      const one = () => send('chat', buildIdentity(buildClient()));
+      expect(one().pass()).toBe(true);
+      expect(one().pass()).toBe(true);
+      const refused = one();
+      expect(() => refused.pass()).toThrow(
+        expect.objectContaining({
+          status: 429,
+          code: 'rate_limited',
+          retryAfterSeconds: 30,
+          type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+          message: 'The limit "general" of 2 requests per 60 seconds is used up. Try again in 30 seconds.',
+        }),
+      );
+      expect(refused.headers).toEqual({
+        'x-ratelimit-limit': '2',
+        'x-ratelimit-remaining': '0',
+        'x-ratelimit-reset': '1700000030',
+        'ratelimit-policy': '"general";q=2;w=60',
+        ratelimit: '"general";r=0;t=30',
+      });
+      clock.advance(29_999);
+      expect(() => one().pass()).toThrow(RateLimitedError);
+      clock.advance(1);
+      expect(one().pass()).toBe(true);
+      expect(() => one().pass()).toThrow(RateLimitedError);
+    });
+
+    it('announces at least one second, in the singular', () => {
+      const { send } = buildGuard({ rateLimits: 'general=1/1' });
+      const one = () => send('chat', buildIdentity(buildClient())).pass();
+      expect(one()).toBe(true);
+      expect(one).toThrow('The limit "general" of 1 request per 1 second is used up. Try again in 1 second.');
+    });
+
+    it('lists every bucket in the policy and the tightest in the rest', () => {
+      const { headers, pass } = buildGuard().send('query', buildIdentity(buildClient()));
+      expect(pass()).toBe(true);
+      expect(headers).toMatchObject({
+        'x-ratelimit-limit': '10',
+        'ratelimit-policy': '"general";q=1000;w=3600, "query";q=10;w=60',
+        ratelimit: '"query";r=9;t=6',
+      });
+    });
+
+    it('takes from all buckets or none', () => {
+      const { send } = buildGuard({ rateLimits: 'general=10/3600,query=2/60' });
+      const query = () => send('query', buildIdentity(buildClient())).pass();
+      expect([query(), query()]).toEqual([true, true]);
+      for (let index = 0; index < 20; index += 1) expect(query).toThrow(RateLimitedError);
+      const { pass, headers } = send('chat', buildIdentity(buildClient()));
+      expect(pass()).toBe(true);
+      expect(headers['x-ratelimit-remaining']).toBe('7');
+    });
+
+    it('counts a client with its own provider token as any other', () => {
+      const { send } = buildGuard({ rateLimits: 'general=1/60' });
+      const state = buildClient({ providerToken: { value: new Secret('sk-own'), provider: 'openai' } });
+      expect(send('chat', buildIdentity(state)).pass()).toBe(true);
+      expect(() => send('chat', buildIdentity(state)).pass()).toThrow(RateLimitedError);
+    });
+
+    it('spends nothing where the route is not counted', () => {
+      const { send, limiter } = buildGuard();
+      const { pass, headers } = send('uncounted', buildIdentity(buildClient()));
+      expect(pass()).toBe(true);
+      expect(headers).toEqual({});
+      expect(limiter.stats.allowed).toBe(0);
+    });
+
+    it('counts its decisions', () => {
+      const { send, limiter } = buildGuard({ rateLimits: 'query=1/60' });
+      const query = () => send('query', buildIdentity(buildClient())).pass();
+      query();
+      expect(query).toThrow(RateLimitedError);
+      expect(query).toThrow(RateLimitedError);
+      expect(limiter.stats).toEqual({
+        allowed: 1,
+        refused: { query: 2 },
+        degraded: 0,
+        redisFailures: 0,
+        fencesLost: 0,
+      });
+    });
+  });
+
+  describe('a caller with only a provider token', () => {
+    it('spends no bucket and gets no limit headers', () => {
+      const { send, limiter } = buildGuard({ rateLimits: 'general=1/3600' });
+      for (let index = 0; index < 5; index += 1) {
+        const { pass, headers } = send('chat', buildIdentity(BYOT));
+        expect(pass()).toBe(true);
+        expect(headers).toEqual({});
+      }
+      expect(limiter.stats.allowed).toBe(0);
+    });
+
+    it('is held to 20 requests under way, each released when its response is closed', () => {
+      const { send, concurrency } = buildGuard();
+      const first = Array.from({ length: 20 }, () => send('chat', buildIdentity(BYOT)));
+      for (const one of first) expect(one.pass()).toBe(true);
+      expect(() => send('chat', buildIdentity(BYOT)).pass()).toThrow(ConcurrencyLimitedError);
+      first[0]?.raw.emit('close');
+      expect(send('chat', buildIdentity(BYOT)).pass()).toBe(true);
+      expect(concurrency.underWay).toBe(20);
+    });
+  });
+});
