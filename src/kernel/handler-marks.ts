@@ -6,8 +6,14 @@ export const REQUIRE_MARK = 'core-nest:require';
 export const RATE_CLASS_MARK = 'core-nest:rate-class';
 export const BYOT_MARK = 'core-nest:byot';
 
-/** A permission is `<resource>:<action>`; `authenticated` asks for an identity and nothing more. */
-export type Permission = 'clients:read' | 'clients:write' | 'clients:delete' | 'logs:read' | 'llm:invoke';
+/** Every permission there is: what a route can ask for and a client can hold. Each is `<resource>:<action>`. */
+export const PERMISSIONS = ['clients:read', 'clients:write', 'clients:delete', 'logs:read', 'metrics:read', 'llm:invoke'] as const;
+export type Permission = (typeof PERMISSIONS)[number];
+
+/** The scope that holds all permissions. */
+export const ADMIN_SCOPE = 'admin';
+
+/** What a route asks for; `authenticated` asks for an identity and nothing more. */
 export type Requirement = Permission | 'authenticated';
 
 /** The bucket classes a request can be counted in. */

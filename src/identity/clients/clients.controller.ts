@@ -1,0 +1,113 @@
+import { Controller, Delete, Get, HttpCode, HttpStatus, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { RateClasses, Require } from '../../kernel/handler-marks.js';
+import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
+import { JsonBody } from '../../platform/http/json-body.decorator.js';
+import { type ListShape, type Page, parseListQuery, toPage } from '../../platform/http/list-query.js';
+import { CLIENT_ID_PATTERN, ENVIRONMENTS } from './api-key.js';
+import { CLIENT_STATUSES } from './client.entity.js';
+import {
+  ClientPageView,
+  ClientView,
+  CreatedClientView,
+  PendingRevocationView,
+  presentClient,
+  presentCreatedClient,
+} from './client-view.js';
+import { CreateClientDto, UpdateClientDto } from './clients.dto.js';
+import type { ClientSortKey } from './clients.repository.js';
+import { ClientsService, type Grantor } from './clients.service.js';
+
+const LIST: ListShape<ClientSortKey> = {
+  sortKeys: { created_at: 'time', name: 'text' },
+  defaultSort: '-created_at',
+  idPattern: CLIENT_ID_PATTERN,
+  filters: {
+    status: CLIENT_STATUSES,
+    tier: 'text',
+    environment: ENVIRONMENTS,
+    name: 'text',
+    created_after: 'time',
+    created_before: 'time',
+  },
+};
+
+/** Management of clients (contract, section 4). */
+@ApiTags('clients')
+@Controller('api/v1/clients')
+export class ClientsController {
+  constructor(private readonly clients: ClientsService) {}
+
+  @Post()
+  @Require('clients:write')
+  @RateClasses('general', 'key_creation')
+  @ApiCreatedResponse({ type: CreatedClientView })
+  async create(
+    @Req() request: HttpRequest,
+    @JsonBody(CreateClientDto) body: CreateClientDto,
+  ): Promise<CreatedClientView> {
+    const { expires_at, ...fields } = body;
+    const { client, credential } = await this.clients.create(grantorOf(request), {
+      ...fields,
+      expiresAt: timeOf(expires_at),
+    });
+    return presentCreatedClient(client, credential);
+  }
+
+  @Get()
+  @Require('clients:read')
+  @ApiOkResponse({ type: ClientPageView })
+  async list(@Query() raw: Record<string, unknown>): Promise<Page<ClientView>> {
+    const query = parseListQuery(raw, LIST);
+    return toPage(await this.clients.list(query), query, presentClient, (client) => {
+      const view = presentClient(client);
+      return [view[query.sort], view.client_id];
+    });
+  }
+
+  @Get(':client_id')
+  @Require('clients:read')
+  @ApiOkResponse({ type: ClientView })
+  async get(@Param('client_id') clientId: string): Promise<ClientView> {
+    return presentClient(await this.clients.get(clientId));
+  }
+
+  @Patch(':client_id')
+  @Require('clients:write')
+  @ApiOkResponse({ type: ClientView })
+  async update(
+    @Req() request: HttpRequest,
+    @Param('client_id') clientId: string,
+    @JsonBody(UpdateClientDto) body: UpdateClientDto,
+  ): Promise<ClientView> {
+    const { expires_at, ...fields } = body;
+    const changes = { ...fields, ...(expires_at === undefined ? {} : { expiresAt: timeOf(expires_at) }) };
+    return presentClient(await this.clients.update(grantorOf(request), clientId, changes));
+  }
+
+  @Delete(':client_id')
+  @Require('clients:delete')
+  @HttpCode(HttpStatus.NO_CONTENT)
+  @ApiNoContentResponse({ description: 'Revoked: no replica accepts a request that starts from now on.' })
+  @ApiAcceptedResponse({ type: PendingRevocationView })
+  async revoke(
+    @Req() request: HttpRequest,
+    @Param('client_id') clientId: string,
+    @Res({ passthrough: true }) reply: HttpReply,
+  ): Promise<PendingRevocationView | undefined> {
+    const outcome = await this.clients.revoke(grantorOf(request), clientId);
+    if (outcome.propagation === 'complete') return undefined;
+    reply.status(HttpStatus.ACCEPTED);
+    return { propagation: 'pending', bounded_by_seconds: outcome.boundedBySeconds };
+  }
+}
+
+/** The caller, as far as it limits what it may give. The guards let nobody without scopes of its own get here. */
+function grantorOf(request: HttpRequest): Grantor {
+  const state = request.identity?.state;
+  return { scopes: state?.method === 'client' ? state.scopes : [] };
+}
+
+function timeOf(text: string | null | undefined): Date | null {
+  return text == null ? null : new Date(text);
+}

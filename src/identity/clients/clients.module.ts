@@ -1,0 +1,42 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { JobsModule } from '../../platform/jobs/jobs.module.js';
+import { RedisModule } from '../../platform/redis/redis.module.js';
+import { ClientEntity } from './client.entity.js';
+import { ClientSecretEntity } from './client-secret.entity.js';
+import { ClientsController } from './clients.controller.js';
+import { ClientsRepository } from './clients.repository.js';
+import { ClientsService } from './clients.service.js';
+import { CredentialService } from './credential.service.js';
+import { CredentialCache } from './credential-cache.js';
+import { CredentialFenceEntity } from './credential-fence.entity.js';
+import { CredentialReader } from './credential-reader.js';
+import { CredentialSeal } from './credential-seal.js';
+import { FenceCarrier } from './fence-carrier.js';
+import { RevocationChannel } from './revocation-channel.js';
+import { SecretHasher } from './secret-hasher.js';
+import { SecretMatcher } from './secret-matcher.js';
+
+/** Clients and their credentials: how they are managed, and how they are checked. */
+@Module({
+  imports: [
+    TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
+    RedisModule,
+    JobsModule,
+  ],
+  controllers: [ClientsController],
+  providers: [
+    ClientsRepository,
+    ClientsService,
+    SecretHasher,
+    CredentialSeal,
+    CredentialCache,
+    CredentialReader,
+    SecretMatcher,
+    CredentialService,
+    FenceCarrier,
+    { provide: RevocationChannel, useExisting: CredentialService },
+  ],
+  exports: [ClientsService, CredentialService],
+})
+export class ClientsModule {}

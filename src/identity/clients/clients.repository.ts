@@ -1,0 +1,197 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager, In } from 'typeorm';
+import type { ListQuery } from '../../platform/http/list-query.js';
+import type { CredentialRecord } from './cached-credential.js';
+import { ClientEntity } from './client.entity.js';
+import { ClientSecretEntity } from './client-secret.entity.js';
+import { CredentialFenceEntity } from './credential-fence.entity.js';
+
+/** A client with its secrets, oldest first; without the hashes. */
+export interface Client
+  extends Pick<
+    ClientEntity,
+    'clientId' | 'name' | 'environment' | 'tier' | 'scopes' | 'status' | 'expiresAt' | 'createdAt' | 'updatedAt'
+  > {
+  readonly secrets: readonly ClientSecret[];
+}
+
+/** What may be shown of a secret. */
+export type ClientSecret = Pick<ClientSecretEntity, 'id' | 'hint' | 'createdAt' | 'expiresAt' | 'lastUsedAt'>;
+
+export type ClientToInsert = Pick<ClientEntity, 'clientId' | 'name' | 'environment' | 'tier' | 'scopes' | 'expiresAt'>;
+export type SecretToInsert = Pick<ClientSecretEntity, 'id' | 'hashedSecret' | 'hint'>;
+
+/** The fields of a client that can change; an absent one stays. */
+export type ClientChanges = Partial<Pick<ClientEntity, 'name' | 'tier' | 'scopes' | 'status' | 'expiresAt'>>;
+
+export type ClientSortKey = 'created_at' | 'name';
+
+/** A client as it was changed, and the version that voids everything cached before. */
+export interface ChangedClient {
+  readonly client: Client;
+  readonly version: string;
+}
+
+const SORT_COLUMNS = { created_at: 'client.created_at', name: 'client.name' } as const;
+const FILTERS: Readonly<Record<string, string>> = {
+  status: 'client.status = :status',
+  tier: 'client.tier = :tier',
+  environment: 'client.environment = :environment',
+  name: 'client.name = :name',
+  created_after: 'client.created_at > :created_after',
+  created_before: 'client.created_at < :created_before',
+};
+
+/**
+ * Clients in PostgreSQL. Every call waits for a connection and for each answer no longer than the pool allows (about two
+ * and three seconds) and then rejects with the driver's error. Ids are compared byte by byte.
+ */
+@Injectable()
+export class ClientsRepository {
+  constructor(@InjectDataSource() private readonly source: DataSource) {}
+
+  /** The client as authenticating it needs, in one statement and so of one moment; null when there is none. */
+  async findForAuthentication(clientId: string): Promise<CredentialRecord | null> {
+    const found = (await this.source.manager
+      .createQueryBuilder(ClientEntity, 'client')
+      .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', 'secret.client_id = client.client_id')
+      .addSelect('secret.hashedSecret')
+      .where('client.client_id = :clientId', { clientId })
+      .getOne()) as (ClientEntity & { secrets: ClientSecretEntity[] }) | null;
+    if (found === null) return null;
+    return {
+      clientId: found.clientId,
+      version: found.version,
+      status: found.status,
+      tier: found.tier,
+      scopes: found.scopes,
+      expiresAt: found.expiresAt?.getTime() ?? null,
+      secrets: found.secrets.map((secret) => ({
+        id: secret.id,
+        hashedSecret: secret.hashedSecret,
+        expiresAt: secret.expiresAt?.getTime() ?? null,
+      })),
+    };
+  }
+
+  /** Stores a client and its first secret, both or neither. */
+  insert(client: ClientToInsert, secret: SecretToInsert): Promise<Client> {
+    return this.source.transaction(async (manager) => {
+      await manager.insert(ClientEntity, { ...client, status: 'active' });
+      await manager.insert(ClientSecretEntity, { ...secret, clientId: client.clientId });
+      return required(await readClient(manager, client.clientId));
+    });
+  }
+
+  /** The client, or null. */
+  find(clientId: string): Promise<Client | null> {
+    return readClient(this.source.manager, clientId);
+  }
+
+  /** The clients of a page and one more, if there is one. */
+  async list(query: ListQuery<ClientSortKey>): Promise<Client[]> {
+    const direction = query.descending ? 'DESC' : 'ASC';
+    const column = SORT_COLUMNS[query.sort];
+    const select = this.source.manager
+      .createQueryBuilder(ClientEntity, 'client')
+      .orderBy(query.sort === 'name' ? 'client.name' : 'client.createdAt', direction)
+      .addOrderBy('client.clientId', direction)
+      .limit(query.limit + 1);
+    for (const [name, value] of Object.entries(query.filters)) {
+      const condition = FILTERS[name];
+      if (condition === undefined) throw new Error('A filter of the list has no column.');
+      select.andWhere(condition, { [name]: value });
+    }
+    if (query.after !== null) {
+      const [value, id] = query.after;
+      select.andWhere(`(${column}, client.client_id) ${query.descending ? '<' : '>'} (:afterValue, :afterId)`, {
+        afterValue: value,
+        afterId: id,
+      });
+    }
+    return withSecrets(this.source.manager, await select.getMany());
+  }
+
+  /**
+   * Changes a client under a lock, and leaves word of it in the outbox in the same transaction; null when there is none.
+   *
+   * @param decide sees the client as it is and says what changes; when it throws, nothing does.
+   */
+  change(clientId: string, decide: (current: Client) => ClientChanges): Promise<ChangedClient | null> {
+    return this.source.transaction(async (manager) => {
+      const current = await lockClient(manager, clientId);
+      if (current === null) return null;
+      await manager.update(ClientEntity, { clientId }, decide(current));
+      const { version } = await manager.findOneOrFail(ClientEntity, { where: { clientId }, select: { version: true } });
+      await leaveFence(manager, clientId, version);
+      return { client: required(await readClient(manager, clientId)), version };
+    });
+  }
+
+  /**
+   * Deletes a client and its secrets under a lock, and leaves word of it in the outbox in the same transaction.
+   *
+   * @param decide sees the client as it is; when it throws, nothing is deleted.
+   * @returns a version above every one the client had, or null when there is none.
+   */
+  remove(clientId: string, decide: (current: Client) => void): Promise<string | null> {
+    return this.source.transaction(async (manager) => {
+      const current = await lockClient(manager, clientId);
+      if (current === null) return null;
+      decide(current);
+      await manager.delete(ClientEntity, { clientId });
+      const [row] = await manager.query<{ version: string }[]>(`SELECT nextval('client_version_seq')::text AS version`);
+      const { version } = required(row);
+      await leaveFence(manager, clientId, version);
+      return version;
+    });
+  }
+
+  /** Revocations that may not have reached Redis, the longest waiting first. */
+  pendingFences(limit: number): Promise<Pick<CredentialFenceEntity, 'clientId' | 'version'>[]> {
+    return this.source.manager.find(CredentialFenceEntity, { order: { createdAt: 'ASC' }, take: limit });
+  }
+
+  /** Forgets a revocation that was carried; one of a later version stays. */
+  async removeFence(clientId: string, version: string): Promise<void> {
+    await this.source.manager.query('DELETE FROM credential_fences WHERE client_id = $1 AND version <= $2', [
+      clientId,
+      version,
+    ]);
+  }
+}
+
+async function readClient(manager: EntityManager, clientId: string): Promise<Client | null> {
+  const [client] = await withSecrets(manager, await manager.findBy(ClientEntity, { clientId }));
+  return client ?? null;
+}
+
+async function lockClient(manager: EntityManager, clientId: string): Promise<Client | null> {
+  const locked = await manager.find(ClientEntity, { where: { clientId }, lock: { mode: 'pessimistic_write' } });
+  const [client] = await withSecrets(manager, locked);
+  return client ?? null;
+}
+
+async function withSecrets(manager: EntityManager, clients: readonly ClientEntity[]): Promise<Client[]> {
+  if (clients.length === 0) return [];
+  const secrets = await manager.find(ClientSecretEntity, {
+    where: { clientId: In(clients.map(({ clientId }) => clientId)) },
+    order: { createdAt: 'ASC', id: 'ASC' },
+  });
+  const byClient = Map.groupBy(secrets, ({ clientId }) => clientId);
+  return clients.map((client) => ({ ...client, secrets: byClient.get(client.clientId) ?? [] }));
+}
+
+async function leaveFence(manager: EntityManager, clientId: string, version: string): Promise<void> {
+  await manager.query(
+    `INSERT INTO credential_fences AS fence (client_id, version) VALUES ($1, $2)
+     ON CONFLICT (client_id) DO UPDATE SET version = GREATEST(fence.version, EXCLUDED.version)`,
+    [clientId, version],
+  );
+}
+
+function required<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error('A row just written is not there.');
+  return value;
+}

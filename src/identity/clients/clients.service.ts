@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import { type FieldError, InvalidRequestError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
+import { Clock } from '../../kernel/clock.js';
+import { DEFAULT_TIER, RateLimitTable } from '../../platform/config/rate-limit-table.js';
+import { Settings } from '../../platform/config/settings.js';
+import type { ListQuery } from '../../platform/http/list-query.js';
+import { holds } from '../access/access.service.js';
+import {
+  type Environment,
+  generateClientId,
+  generateCredential,
+  isClientId,
+  type NewCredential,
+  randomDigits,
+} from './api-key.js';
+import { type Client, type ClientChanges, type ClientSortKey, ClientsRepository } from './clients.repository.js';
+import { RevocationChannel } from './revocation-channel.js';
+import { SecretHasher } from './secret-hasher.js';
+
+/** Whoever makes or changes a client: it can give no scope that it does not hold itself. */
+export interface Grantor {
+  readonly scopes: readonly string[];
+}
+
+/** What a client is made of; what is absent takes its default: tier `paid`, scope `llm:invoke`, live, without end. */
+export interface NewClient {
+  readonly name: string;
+  readonly tier?: string;
+  readonly scopes?: readonly string[];
+  readonly environment?: Environment;
+  readonly expiresAt?: Date | null;
+}
+
+/** Whether a change is in force on every replica, or will be within so many seconds. */
+export type Propagation =
+  | { readonly propagation: 'complete' }
+  | { readonly propagation: 'pending'; readonly boundedBySeconds: number };
+
+const DEFAULT_SCOPES = ['llm:invoke'];
+const SECRET_ID_DIGITS = 16;
+
+/**
+ * Making, changing and revoking clients. PostgreSQL holds them; without it every call rejects with the driver's error.
+ * Field values are taken as valid in form (see the DTOs); what depends on the settings, the time or the caller is
+ * checked here.
+ */
+@Injectable()
+export class ClientsService {
+  readonly #limits: RateLimitTable;
+
+  constructor(
+    private readonly repository: ClientsRepository,
+    private readonly hasher: SecretHasher,
+    private readonly revocations: RevocationChannel,
+    private readonly clock: Clock,
+    settings: Settings,
+  ) {
+    this.#limits = new RateLimitTable(settings.RATE_LIMITS);
+  }
+
+  /**
+   * Makes a client and its first secret. The secret is in the answer and nowhere else: PostgreSQL gets the bcrypt hash
+   * of its 30 characters.
+   *
+   * @throws InvalidRequestError for an unknown tier or an end that is past; PermissionDeniedError for a scope that the
+   *   grantor does not hold; ServiceUnavailableError when too many hashes wait.
+   */
+  async create(grantor: Grantor, input: NewClient): Promise<{ client: Client; credential: NewCredential }> {
+    const { tier = DEFAULT_TIER, scopes = DEFAULT_SCOPES, environment = 'live', expiresAt = null } = input;
+    this.#assertValid({ tier, expiresAt });
+    assertHoldsAll(grantor, scopes, 'grant');
+    const credential = generateCredential(generateClientId(environment));
+    const hashedSecret = await this.hasher.hash(credential.secret);
+    const client = await this.repository.insert(
+      { clientId: credential.clientId, name: input.name, environment, tier, scopes: [...scopes], expiresAt },
+      { id: `sec_${randomDigits(SECRET_ID_DIGITS)}`, hashedSecret, hint: credential.hint },
+    );
+    return { client, credential };
+  }
+
+  /** The clients of a page and one more, if there is one. */
+  list(query: ListQuery<ClientSortKey>): Promise<Client[]> {
+    return this.repository.list(query);
+  }
+
+  /** @throws NotFoundError when there is no client of exactly this id. */
+  async get(clientId: string): Promise<Client> {
+    return found(isClientId(clientId) ? await this.repository.find(clientId) : null);
+  }
+
+  /**
+   * Changes a client. In force on every replica when it returns, if Redis can be told; within the recheck bound if not.
+   *
+   * @throws NotFoundError; InvalidRequestError for an unknown tier, an end that is past, or nothing to change;
+   *   PermissionDeniedError when the client has, or would get, a scope that the grantor does not hold.
+   */
+  async update(grantor: Grantor, clientId: string, changes: ClientChanges): Promise<Client> {
+    if (Object.values(changes).every((value) => value === undefined)) {
+      throw new InvalidRequestError([
+        { location: 'body', message: 'must hold at least one of name, tier, scopes, status, expires_at' },
+      ]);
+    }
+    this.#assertValid(changes);
+    assertHoldsAll(grantor, changes.scopes ?? [], 'grant');
+    const decide = (current: Client) => {
+      assertHoldsAll(grantor, current.scopes, 'change a client with');
+      return changes;
+    };
+    const changed = found(isClientId(clientId) ? await this.repository.change(clientId, decide) : null);
+    await this.#announce(clientId, changed.version);
+    return changed.client;
+  }
+
+  /**
+   * Deletes a client. `complete`: no request that starts from now on is accepted by any replica. `pending`: Redis could
+   * not be told; it is told later by itself, and every replica notices within the seconds given.
+   *
+   * @throws NotFoundError; PermissionDeniedError when the client has a scope that the grantor does not hold.
+   */
+  async revoke(grantor: Grantor, clientId: string): Promise<Propagation> {
+    const decide = (current: Client) => assertHoldsAll(grantor, current.scopes, 'revoke a client with');
+    const version = found(isClientId(clientId) ? await this.repository.remove(clientId, decide) : null);
+    return this.#announce(clientId, version);
+  }
+
+  async #announce(clientId: string, version: string): Promise<Propagation> {
+    const reached = await this.revocations.revoke(clientId, version);
+    if (reached === 'pending') return { propagation: 'pending', boundedBySeconds: this.revocations.recheckSeconds };
+    // The change is committed and announced: a row that stays behind is carried once more, to no effect.
+    await this.repository.removeFence(clientId, version).catch(() => undefined);
+    return { propagation: 'complete' };
+  }
+
+  #assertValid({ tier, expiresAt }: Pick<ClientChanges, 'tier' | 'expiresAt'>): void {
+    const errors: FieldError[] = [];
+    if (tier !== undefined && !this.#limits.isKnownTier(tier))
+      errors.push({ location: 'body.tier', message: `must be one of ${this.#limits.tiers().join(', ')}` });
+    if (expiresAt != null && expiresAt.getTime() <= this.clock.now())
+      errors.push({ location: 'body.expires_at', message: 'must be in the future' });
+    if (errors.length > 0) throw new InvalidRequestError(errors);
+  }
+}
+
+function assertHoldsAll(grantor: Grantor, scopes: readonly string[], action: string): void {
+  const missing = scopes.find((scope) => !holds(grantor.scopes, scope));
+  if (missing !== undefined)
+    throw new PermissionDeniedError(`You cannot ${action} the scope "${missing}", which you do not hold yourself.`);
+}
+
+function found<T>(value: T | null): T {
+  if (value === null) throw new NotFoundError('There is no client with this id.');
+  return value;
+}
