@@ -1,0 +1,119 @@
+// Every check of the project on a machine with only Node and npm. Starts under the machine's Node, without node_modules.
+import { spawn } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkMachine, install, isInstalled, ROOT, Stop, toolEnvironment } from './lib/install.mjs';
+import { bringRedis } from './lib/redis.mjs';
+
+const RESULTS = join(ROOT, 'node_modules/.cache/jest-results.json');
+
+const CHECKS = [
+  ['format and lint', 'lint'],
+  ['types', 'types'],
+  ['dependency rules', 'deps'],
+  ['unused code', 'unused'],
+  ['.env.example = settings', 'env-example'],
+  ['build', 'build'],
+];
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+let current;
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    current?.kill(signal);
+    process.exitCode = 1;
+    stopped = true;
+  });
+}
+let stopped = false;
+
+try {
+  checkMachine();
+  if (isInstalled()) say('packages', 'in place');
+  else {
+    say('packages', 'npm ci …');
+    install();
+  }
+  say('redis-server', bringRedis());
+  for (const [title, script] of CHECKS) await check(title, script);
+  await jest();
+} catch (error) {
+  if (!(error instanceof Stop)) throw error;
+  fail('set-up', error.message);
+}
+summarise();
+
+function say(title, text) {
+  console.log(`${title.padEnd(26)} ${text}`);
+}
+
+function fail(title, output) {
+  totals.failed++;
+  failures.push({ title, output });
+}
+
+async function check(title, script) {
+  if (stopped) return;
+  const started = Date.now();
+  const { code, output } = await npm(script, [], 'pipe');
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  say(title, `${code === 0 ? 'passed' : 'FAILED'} (${seconds} s)`);
+  if (code === 0) totals.passed++;
+  else fail(title, output);
+}
+
+/** All projects in one run: each test counts, and so does the coverage against its thresholds. */
+async function jest() {
+  if (stopped) return;
+  say('tests', '');
+  rmSync(RESULTS, { force: true });
+  const { code } = await npm('jest', ['--coverage', '--json', `--outputFile=${RESULTS}`], 'inherit');
+  const results = readResults();
+  if (!results) {
+    fail('tests', 'jest ended without results (see above).');
+    return;
+  }
+  totals.passed += results.numPassedTests;
+  totals.skipped += results.numPendingTests + results.numTodoTests;
+  for (const suite of results.testResults) {
+    const failed = suite.assertionResults.filter(({ status }) => status === 'failed').length;
+    totals.failed += failed || Number(suite.status === 'failed');
+    if (suite.status === 'failed') failures.push({ title: suite.name, output: suite.message });
+  }
+  if (code === 0) totals.passed++;
+  else if (results.success)
+    fail('coverage', 'The coverage is below a threshold of jest.config.mjs (see the table above).');
+}
+
+function readResults() {
+  try {
+    return JSON.parse(readFileSync(RESULTS, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function npm(script, flags, output) {
+  return new Promise((resolve) => {
+    const words = ['run', '--silent', script, ...(flags.length ? ['--', ...flags] : [])];
+    const child = spawn('npm', words, { cwd: ROOT, env: toolEnvironment(), stdio: ['ignore', output, output] });
+    current = child;
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+    }
+    child.once('close', (code) => resolve({ code, output: text }));
+  });
+}
+
+function summarise() {
+  for (const { title, output } of failures) console.log(`\n--- FAILED: ${title}\n${output.trim()}`);
+  if (stopped) fail('interrupted', '');
+  if (totals.skipped) console.log(`\n${totals.skipped} skipped`);
+  console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
+  process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+}
