@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { Clock } from '../../src/kernel/clock.js';
 import { RedisService, RedisUnavailableError } from '../../src/platform/redis/redis.service.js';
+import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
 import { RedisServer } from '../support/redis-server.js';
-import { buildSettings } from '../support/build-settings.js';
 
 const BOUND_MS = 200;
 /** What a busy machine may add to a timer. */
@@ -40,7 +40,8 @@ describe('RedisService', () => {
   describe('behind a fence', () => {
     const fence = { key: 'fence', stamp: 'c1|7|', ttlMs: 60_000 };
     const runFenced = () => service.runFenced(ECHO_SCRIPT, fence, ['count'], ['v']);
-    const put = (...command: string[]) => service.run({ name: command[0] as string, keys: 0, lua: '' }, [], command.slice(1));
+    const put = (...command: string[]) =>
+      service.run({ name: command[0] as string, keys: 0, lua: '' }, [], command.slice(1));
 
     it('runs while the value begins with the stamp, slides the expiry, and sees only its own keys', async () => {
       await put('set', 'fence', 'c1|7|rest', 'PX', '1000');
@@ -94,7 +95,9 @@ describe('RedisService', () => {
   it('holds 500 calls at once to the same bound', async () => {
     server.pause();
     const start = performance.now();
-    const outcomes = await Promise.allSettled(Array.from({ length: 500 }, () => service.run(ECHO_SCRIPT, ['k'], ['v'])));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 500 }, () => service.run(ECHO_SCRIPT, ['k'], ['v'])),
+    );
     expect(performance.now() - start).toBeLessThan(BOUND_MS + SLACK_MS);
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
     server.resume();

@@ -1,0 +1,224 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { AuthUnavailableError, InvalidApiKeyError } from '../../kernel/app-error.js';
+import type { ClientAuth, CredentialFence } from '../../kernel/auth-state.js';
+import { Clock } from '../../kernel/clock.js';
+import { Settings } from '../../platform/config/settings.js';
+import { RedisService } from '../../platform/redis/redis.service.js';
+import { type ApiKey, parseApiKey, parseClientCredentials } from './api-key.js';
+import { type CachedCredential, isActive } from './cached-credential.js';
+import { CredentialCache, clientAuthOf, type RememberedCredential } from './credential-cache.js';
+import { CredentialReader } from './credential-reader.js';
+import { CredentialSeal } from './credential-seal.js';
+import { type PresentedSecret, SecretMatcher } from './secret-matcher.js';
+
+/** A client that presented one of its secrets. `fence` as in `RequestIdentity`: not null means provisional. */
+export interface VerifiedCredential {
+  readonly client: ClientAuth;
+  readonly fence: CredentialFence | null;
+}
+
+/** A client id and the secret presented with it, well formed and with a right checksum; nothing is known of it yet. */
+export type ClientCredential = ApiKey;
+
+const UNKNOWN_IDS = 10_000;
+const UNKNOWN_ID_MS = 2_000;
+
+/**
+ * The credential check. Redis first; PostgreSQL on a miss or when the entry is due; bcrypt once per secret and hash.
+ *
+ * | away | behaviour |
+ * |---|---|
+ * | nothing | a warm request costs one keyed digest here; its fence is confirmed in the request's one Redis call |
+ * | Redis | every request reads PostgreSQL (coalesced), bcrypt stays remembered in this process |
+ * | PostgreSQL | entries are served until recheck bound + 15 min after PostgreSQL last confirmed them, others get 503 |
+ * | both | as without PostgreSQL, from this process's memory |
+ */
+@Injectable()
+export class CredentialService {
+  /** Counted since start: how the checks were answered. */
+  readonly stats = { memory: 0, redis: 0, database: 0, stale: 0, refused: 0, unavailable: 0 };
+  readonly #recheckMs: number;
+  readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_IDS, ttl: UNKNOWN_ID_MS });
+  readonly #puts = new Map<string, Promise<void>>();
+
+  constructor(
+    settings: Settings,
+    private readonly clock: Clock,
+    private readonly redis: RedisService,
+    private readonly cache: CredentialCache,
+    private readonly seal: CredentialSeal,
+    private readonly matcher: SecretMatcher,
+    private readonly reader: CredentialReader,
+  ) {
+    this.#recheckMs = settings.AUTH_CACHE_RECHECK_SECONDS * 1000;
+  }
+
+  /** Seconds within which a change made behind the service's back is noticed. */
+  get recheckSeconds(): number {
+    return this.#recheckMs / 1000;
+  }
+
+  /** bcrypt comparisons made since start. */
+  get comparisons(): number {
+    return this.matcher.comparisons;
+  }
+
+  /** Reads an API key without I/O; null when it is malformed or its checksum is wrong. */
+  readApiKey(apiKey: string): ClientCredential | null {
+    return parseApiKey(apiKey);
+  }
+
+  /** Reads an id and secret that came apart, as in Basic authentication, without I/O; null as for `readApiKey`. */
+  readPair(clientId: string, clientSecret: string): ClientCredential | null {
+    return parseClientCredentials(clientId, clientSecret);
+  }
+
+  /**
+   * Checks a client's secret. Answers at once, without a promise, when this process remembers it.
+   *
+   * @throws InvalidApiKeyError for unknown id, wrong secret, disabled, expired and revoked alike, each at the price of
+   *   one bcrypt; AuthUnavailableError when it cannot be decided; ServiceUnavailableError when too many hashes wait.
+   */
+  verify({ clientId, secret }: ClientCredential): VerifiedCredential | Promise<VerifiedCredential> {
+    const now = this.clock.now();
+    const presented = { text: secret, digest: this.seal.digest(clientId, secret) };
+    const entry = this.cache.remembered(clientId);
+    const answers = this.redis.configured ? this.redis.usable && entry?.fence != null : true;
+    if (entry !== undefined && answers && !this.#isDue(entry.credential, now) && this.#accepts(entry, presented, now)) {
+      this.stats.memory += 1;
+      if (entry.fence === null) this.cache.slide(clientId);
+      return entry;
+    }
+    return this.#verifyWithRedis(clientId, presented);
+  }
+
+  /** Checks a client's secret against PostgreSQL now, whatever is remembered. Throws as `verify` does. */
+  async verifyAnew({ clientId, secret }: ClientCredential): Promise<VerifiedCredential> {
+    const presented = { text: secret, digest: this.seal.digest(clientId, secret) };
+    return this.#verifyWithDatabase(clientId, presented, this.cache.remembered(clientId) ?? null);
+  }
+
+  /** Whether Redis still holds what a provisional answer was built on; false also when Redis cannot be asked. */
+  async confirm(fence: CredentialFence): Promise<boolean> {
+    return this.cache.confirm(fence).catch(() => false);
+  }
+
+  /**
+   * Ends every cached entry of the client older than `version`, here and in Redis. Call after the change is committed.
+   *
+   * @returns `everywhere`: no request that starts from now on is answered from an older entry by any replica on this
+   *   Redis. `pending`: Redis could not be told; the recheck bounds it, and the outbox carries it when Redis is back.
+   */
+  async revoke(clientId: string, version: string): Promise<'everywhere' | 'pending'> {
+    this.cache.raiseLocalFence(clientId, version);
+    if (!this.redis.configured) return 'everywhere';
+    try {
+      await this.cache.raiseFence(clientId, version);
+      return 'everywhere';
+    } catch {
+      return 'pending';
+    }
+  }
+
+  async #verifyWithRedis(clientId: string, presented: PresentedSecret): Promise<VerifiedCredential> {
+    if (this.#unknown.has(clientId)) return this.#refuse(presented, false);
+    const entry = await this.cache.fetch(clientId).catch(() => null);
+    if (entry === null) return this.#verifyWithDatabase(clientId, presented, this.cache.remembered(clientId) ?? null);
+    if (this.#isDue(entry.credential, this.clock.now())) return this.#verifyWithDatabase(clientId, presented, entry);
+
+    const { secret, hashed } = await this.matcher.match(entry.credential.secrets, presented, this.clock.now());
+    if (secret === null || !isActive(entry.credential, this.clock.now())) return this.#refuse(presented, hashed);
+    this.stats.redis += 1;
+    if (hashed) await this.#putOnce(withDigest(entry.credential, secret.id, presented.digest), presented.digest);
+    else this.cache.remember(entry);
+    return hashed ? { client: entry.client, fence: null } : entry;
+  }
+
+  async #verifyWithDatabase(
+    clientId: string,
+    presented: PresentedSecret,
+    fallback: RememberedCredential | null,
+  ): Promise<VerifiedCredential> {
+    const servable = fallback !== null && this.reader.mayServeStale(fallback.credential) ? fallback : null;
+    const read = await this.reader.read(clientId, servable !== null);
+    if (read === 'unavailable') return this.#verifyStale(presented, servable);
+    if (read === null) {
+      this.#unknown.set(clientId, true);
+      this.cache.forget(clientId);
+      return this.#refuse(presented, false);
+    }
+    const checkedAt = this.clock.now();
+    const credential = carryDigests({ ...read, checkedAt }, fallback?.credential);
+    const { secret, hashed } = await this.matcher.match(credential.secrets, presented, checkedAt);
+    if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed);
+    this.stats.database += 1;
+    await this.#putOnce(withDigest(credential, secret.id, presented.digest), presented.digest);
+    return { client: clientAuthOf(credential), fence: null };
+  }
+
+  async #verifyStale(presented: PresentedSecret, servable: RememberedCredential | null): Promise<VerifiedCredential> {
+    if (servable === null) {
+      this.stats.unavailable += 1;
+      throw new AuthUnavailableError();
+    }
+    const { secret, hashed } = await this.matcher.match(servable.credential.secrets, presented, this.clock.now());
+    if (secret === null || !isActive(servable.credential, this.clock.now())) return this.#refuse(presented, hashed);
+    this.stats.stale += 1;
+    this.cache.remember(servable);
+    return { client: servable.client, fence: this.redis.usable ? servable.fence : null };
+  }
+
+  /** One bcrypt for every refusal, so that none can be told from another by its time. */
+  async #refuse(presented: PresentedSecret, hashed: boolean): Promise<never> {
+    this.stats.refused += 1;
+    if (!hashed) await this.matcher.spend(presented);
+    throw new InvalidApiKeyError();
+  }
+
+  #accepts(entry: RememberedCredential, presented: PresentedSecret, now: number): boolean {
+    return (
+      this.matcher.known(entry.credential.secrets, presented.digest, now) !== null && isActive(entry.credential, now)
+    );
+  }
+
+  #isDue(credential: CachedCredential, now: number): boolean {
+    return now - credential.checkedAt >= this.#recheckMs || credential.checkedAt > now;
+  }
+
+  /** Writes an entry once for all callers that verified the same secret of the same version at once. */
+  #putOnce(credential: CachedCredential, digest: string): Promise<void> {
+    const key = `${credential.clientId}${credential.version}${digest}`;
+    let put = this.#puts.get(key);
+    if (put === undefined) {
+      put = this.cache.put(credential).finally(() => this.#puts.delete(key));
+      this.#puts.set(key, put);
+    }
+    return put;
+  }
+}
+
+function withDigest(credential: CachedCredential, secretId: string, digest: string): CachedCredential {
+  return {
+    ...credential,
+    secrets: credential.secrets.map((secret) => (secret.id === secretId ? { ...secret, digest } : secret)),
+  };
+}
+
+/** Keeps the digests of secrets that are still what they were: same id, same hash. */
+function carryDigests(
+  fresh: Omit<CachedCredential, 'secrets'> & {
+    readonly secrets: readonly Omit<CachedCredential['secrets'][number], 'digest'>[];
+  },
+  former: CachedCredential | undefined,
+): CachedCredential {
+  return {
+    ...fresh,
+    secrets: fresh.secrets.map((secret) => ({
+      ...secret,
+      digest:
+        former?.secrets.find((other) => other.id === secret.id && other.hashedSecret === secret.hashedSecret)?.digest ??
+        null,
+    })),
+  };
+}

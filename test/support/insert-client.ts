@@ -1,0 +1,46 @@
+import { hashSync } from 'bcryptjs';
+import { generateClientId, generateCredential, randomDigits } from '../../src/identity/clients/api-key.js';
+import type { TestDatabase } from './test-database.js';
+
+export interface InsertedClient {
+  readonly clientId: string;
+  readonly apiKey: string;
+  /** The 30 characters that are hashed. */
+  readonly secret: string;
+}
+
+interface ClientOverrides {
+  readonly clientId?: string;
+  readonly tier?: string;
+  readonly scopes?: readonly string[];
+  readonly status?: 'active' | 'disabled';
+  readonly expiresAt?: Date | null;
+  readonly secretExpiresAt?: Date | null;
+}
+
+/** A client put straight into PostgreSQL, past the service, with a secret of its own. */
+export async function insertClient(database: TestDatabase, overrides: ClientOverrides = {}): Promise<InsertedClient> {
+  const clientId = overrides.clientId ?? generateClientId('live');
+  const credential = generateCredential(clientId);
+  const secret = credential.secret.reveal();
+  await database.query(
+    `INSERT INTO clients (client_id, name, environment, tier, scopes, status, expires_at) VALUES ($1, 'test', 'live', $2, $3, $4, $5)`,
+    [
+      clientId,
+      overrides.tier ?? 'paid',
+      overrides.scopes ?? ['llm:invoke'],
+      overrides.status ?? 'active',
+      overrides.expiresAt ?? null,
+    ],
+  );
+  await database.query(
+    `INSERT INTO client_secrets (id, client_id, hashed_secret, hint, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+    [randomDigits(16), clientId, hashSync(secret, 4), credential.hint, overrides.secretExpiresAt ?? null],
+  );
+  return { clientId, apiKey: credential.apiKey.reveal(), secret };
+}
+
+/** A well-formed key of that client with a secret that is not its own. */
+export function wrongKeyOf(clientId: string): string {
+  return generateCredential(clientId).apiKey.reveal();
+}
