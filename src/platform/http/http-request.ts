@@ -8,6 +8,12 @@ declare module 'fastify' {
     record: RequestRecord;
     /** Set by `AuthGuard`; null on public routes and before it ran. */
     identity: RequestIdentity | null;
+    /** W3C trace context to pass on; the caller's own when it sent a valid one. */
+    readonly traceparent: string;
+    /** When the edge saw the request, in `performance.now()` milliseconds. */
+    openedAt: number;
+    /** Bytes the connection had sent before this request. */
+    sentBefore: number;
   }
 }
 

@@ -1,0 +1,22 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiBody } from '@nestjs/swagger';
+import type { HttpRequest } from './http-request.js';
+import { type DtoClass, readJsonBody } from './json-body.js';
+
+const Body = createParamDecorator((dto: DtoClass<object>, context: ExecutionContext) =>
+  readJsonBody(context.switchToHttp().getRequest<HttpRequest>(), dto),
+);
+
+/**
+ * A handler's parameter that is the request's JSON body, read and validated (see `readJsonBody`) only when every guard
+ * has let the request on. OpenAPI shows the same class.
+ */
+export function JsonBody<T extends object>(dto: DtoClass<T>): ParameterDecorator {
+  const read = Body(dto);
+  return (target, name, index) => {
+    read(target, name, index);
+    if (name === undefined) return;
+    const handler = Object.getOwnPropertyDescriptor(target, name);
+    if (handler !== undefined) ApiBody({ type: dto })(target, name, handler);
+  };
+}

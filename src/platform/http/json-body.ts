@@ -1,0 +1,63 @@
+import { plainToInstance } from 'class-transformer';
+import { type ValidationError, validate } from 'class-validator';
+import { type FieldError, InvalidRequestError, UnsupportedMediaTypeError } from '../../kernel/app-error.js';
+import type { HttpRequest } from './http-request.js';
+import { parseJsonDocument } from './json-document.js';
+import { readRawBody } from './raw-body.js';
+
+/** What a management route reads at most. */
+export const JSON_BODY_LIMIT_BYTES = 102_400;
+
+const JSON_MEDIA_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
+const MAX_NAME = 64;
+
+/** A class whose properties carry class-validator's decorators; made without arguments. */
+export type DtoClass<T extends object> = new () => T;
+
+/**
+ * Reads and validates the JSON body of a management request.
+ *
+ * @throws UnsupportedMediaTypeError when it is not announced as plain `application/json`.
+ * @throws PayloadTooLargeError beyond 100 kB, before reading where the size is announced.
+ * @throws MalformedBodyError when it is not strict JSON.
+ * @throws InvalidRequestError naming each unknown or wrong field as `body.<name>`.
+ */
+export async function readJsonBody<T extends object>(request: HttpRequest, dto: DtoClass<T>): Promise<T> {
+  const { headers } = request.raw;
+  const type = headers['content-type'];
+  if (type === undefined && headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0)
+    throw missingBody();
+  if (type === undefined || !JSON_MEDIA_TYPE.test(type) || headers['content-encoding'] !== undefined)
+    throw new UnsupportedMediaTypeError('Send the body as "Content-Type: application/json", without an encoding.');
+  const bytes = await readRawBody(request, JSON_BODY_LIMIT_BYTES);
+  if (bytes.length === 0) throw missingBody();
+  return validateBody(parseJsonDocument(bytes), dto);
+}
+
+/** Makes the validated DTO of a parsed document. @throws InvalidRequestError naming each wrong field. */
+export async function validateBody<T extends object>(document: unknown, dto: DtoClass<T>): Promise<T> {
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw new InvalidRequestError([{ location: 'body', message: 'must be a JSON object' }]);
+  const instance = plainToInstance(dto, document);
+  const problems = await validate(instance, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
+  if (problems.length > 0) throw new InvalidRequestError(problems.flatMap((problem) => fieldErrors(problem, 'body')));
+  return instance;
+}
+
+function missingBody(): InvalidRequestError {
+  return new InvalidRequestError([{ location: 'body', message: 'is missing; send a JSON object' }]);
+}
+
+function fieldErrors(problem: ValidationError, parent: string): FieldError[] {
+  const location = `${parent}.${problem.property.slice(0, MAX_NAME)}`;
+  const own = Object.entries(problem.constraints ?? {}).map(([rule, message]) => ({
+    location,
+    message: rule === 'whitelistValidation' ? 'is not a field of this request' : withoutName(message, problem.property),
+  }));
+  return [...own, ...(problem.children ?? []).flatMap((child) => fieldErrors(child, location))];
+}
+
+/** class-validator begins its messages with the property's name, which the location already says. */
+function withoutName(message: string, property: string): string {
+  return message.startsWith(`${property} `) ? message.slice(property.length + 1) : message;
+}

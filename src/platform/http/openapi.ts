@@ -1,0 +1,83 @@
+import { ModulesContainer } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../kernel/handler-marks.js';
+
+const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
+
+/** The ways a client of ours presents itself, each of them enough. */
+const IDENTITY: readonly Record<string, string[]>[] = [
+  { bearer: [] },
+  { basic: [] },
+  { x_api_key: [] },
+  { api_key: [] },
+  { x_goog_api_key: [] },
+];
+const BRING_YOUR_OWN: Record<string, string[]> = { provider_token: [] };
+
+interface Marks {
+  readonly isPublic: boolean;
+  readonly requirement: Requirement | undefined;
+  readonly allowsByot: boolean;
+}
+
+/** The API's own description (OpenAPI 3.1), with what each operation asks for taken from the marks its guards read. */
+export function describeApi(app: NestFastifyApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('core-nest')
+    .setDescription('Gateway in front of LLM and REST APIs: who is calling, what they may do, how often.')
+    .setVersion('1')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' }, 'bearer')
+    .addBasicAuth({ type: 'http', scheme: 'basic', description: 'client_id and client_secret' }, 'basic')
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, 'x_api_key')
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'api-key' }, 'api_key')
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'x-goog-api-key' }, 'x_goog_api_key')
+    .addApiKey(
+      { type: 'apiKey', in: 'header', name: 'X-Provider-Token', description: "The caller's own provider key" },
+      'provider_token',
+    )
+    .build();
+  const marks = marksByOperation(app);
+  const document = SwaggerModule.createDocument(app, config, { operationIdFactory: operationId });
+  for (const path of Object.values(document.paths))
+    for (const method of METHODS) {
+      const operation = path[method];
+      if (operation === undefined) continue;
+      const found = marks.get((operation.operationId ?? '').replace(/_\d+$/, ''));
+      operation.security = securityOf(found);
+      Object.assign(operation, { 'x-permission': found?.isPublic ? null : (found?.requirement ?? null) });
+    }
+  return document;
+}
+
+/** An operation whose marks cannot be found is shown as closed, as the guards treat it. */
+function securityOf(marks: Marks | undefined): Record<string, string[]>[] {
+  if (marks?.isPublic) return [];
+  return marks?.allowsByot ? [...IDENTITY, BRING_YOUR_OWN] : [...IDENTITY];
+}
+
+function operationId(controller: string, method: string): string {
+  return `${controller}_${method}`;
+}
+
+function marksByOperation(app: NestFastifyApplication): Map<string, Marks> {
+  const found = new Map<string, Marks>();
+  for (const module of app.get(ModulesContainer).values())
+    for (const { metatype } of module.controllers.values()) {
+      if (typeof metatype !== 'function') continue;
+      const methods = Object.getOwnPropertyDescriptors(metatype.prototype);
+      for (const [name, { value: handler }] of Object.entries(methods))
+        if (typeof handler === 'function') found.set(operationId(metatype.name, name), marksOf(handler, metatype));
+    }
+  return found;
+}
+
+function marksOf(handler: object, controller: object): Marks {
+  const read = (mark: string): unknown => Reflect.getMetadata(mark, handler) ?? Reflect.getMetadata(mark, controller);
+  return {
+    isPublic: read(PUBLIC_MARK) === true,
+    requirement: read(REQUIRE_MARK) as Requirement | undefined,
+    allowsByot: read(BYOT_MARK) === true,
+  };
+}

@@ -1,0 +1,153 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../kernel/clock.js';
+import { RequestRecord } from '../../kernel/request-record.js';
+import { callerKindOf } from './caller-kind.js';
+import type { ClientAddresses } from './client-address.js';
+import type { HttpReply, HttpRequest } from './http-request.js';
+import { MALFORMED_REQUEST, type Refusal, refusalOfStatus } from './refusal.js';
+import { newRequestId, requestIdFor } from './request-id.js';
+import type { RequestObservers } from './request-observer.js';
+import { SECURITY_HEADERS } from './security-headers.js';
+
+const MAX_HEADER_LINES = 100;
+const MAX_URL_LENGTH = 8_192;
+
+const HEADERS_TOO_LARGE = refusalOfStatus(431);
+const URI_TOO_LONG = refusalOfStatus(414);
+
+/** What the edge remembers of a connection: its peer, and the request being answered on it. */
+interface Peer {
+  readonly address: string;
+  readonly trusted: boolean;
+}
+
+const PEER = Symbol('peer');
+const REQUEST = Symbol('request');
+type EdgeSocket = Socket & { [PEER]?: Peer; [REQUEST]?: HttpRequest };
+type EdgeResponse = ServerResponse & { [REQUEST]?: HttpRequest };
+
+/**
+ * The first and the last to see a request: gives it its id, its client's address and its record, says whether its form
+ * is one we read at all, and hands the record on, once, when the response has closed.
+ */
+export class RequestEdge {
+  /** Requests whose response has not closed. */
+  readonly open = new Map<HttpRequest, HttpReply>();
+  #draining = false;
+  readonly #close: (this: EdgeResponse) => void;
+
+  constructor(
+    private readonly addresses: ClientAddresses,
+    private clock: Clock,
+    private observers: RequestObservers,
+  ) {
+    const edge = this;
+    this.#close = function onClose(): void {
+      const request = this[REQUEST];
+      if (request !== undefined) edge.closed(request, this.statusCode, !this.writableFinished);
+    };
+  }
+
+  /** Joins the edge to the application's own clock and observers, once these exist. */
+  join(clock: Clock, observers: RequestObservers): void {
+    this.clock = clock;
+    this.observers = observers;
+  }
+
+  /** From now on every answer closes its connection, those of requests under way included. */
+  drain(): void {
+    this.#draining = true;
+    for (const reply of this.open.values()) if (!reply.raw.headersSent) reply.header('connection', 'close');
+  }
+
+  /**
+   * Opens the record of a request and puts on its reply what every reply carries.
+   *
+   * @returns why a request of this form is not served, or null.
+   */
+  begin(request: HttpRequest, reply: HttpReply): Refusal | null {
+    const { raw } = request;
+    const { headers } = raw;
+    const socket: EdgeSocket = raw.socket;
+    const peer = socket[PEER] ?? this.#meet(socket);
+    const id = requestIdFor(headers['x-request-id']);
+    const address = peer.trusted
+      ? this.addresses.behind(peer.address, headers['x-forwarded-for'] as string | undefined)
+      : peer.address;
+
+    request.record = new RequestRecord(
+      id,
+      raw.method ?? 'UNKNOWN',
+      address,
+      callerKindOf(headers['user-agent']),
+      this.clock.now(),
+    );
+    request.openedAt = performance.now();
+    request.sentBefore = socket.bytesWritten;
+    socket[REQUEST] = request;
+
+    const response: EdgeResponse = reply.raw;
+    response[REQUEST] = request;
+    response.on('close', this.#close);
+    if (response.socket === null) this.#watchPipelined(response, socket);
+    this.open.set(request, reply);
+
+    reply.headers(SECURITY_HEADERS);
+    reply.header('x-request-id', id);
+    if (this.#draining) reply.header('connection', 'close');
+    return refusalOfForm(raw);
+  }
+
+  /** Completes a request's record and tells the observers; every call after the first does nothing. */
+  closed(request: HttpRequest, status: number, aborted: boolean): void {
+    if (!this.open.delete(request)) return;
+    const { record } = request;
+    const socket: EdgeSocket = request.raw.socket;
+    if (socket[REQUEST] === request) delete socket[REQUEST];
+    record.status = status;
+    record.aborted = aborted;
+    record.latencyMs = performance.now() - request.openedAt;
+    record.bytesOut = Math.max(0, socket.bytesWritten - request.sentBefore) || 0;
+    record.route = request.is404 ? null : (request.routeOptions.url ?? null);
+    this.observers.closed(record);
+  }
+
+  /** The request being answered on a connection, if there is one. */
+  current(socket: EdgeSocket): HttpRequest | undefined {
+    const request = socket[REQUEST];
+    return request !== undefined && this.open.has(request) ? request : undefined;
+  }
+
+  /** The record of something on a connection that never became a request, closed at once. */
+  recordUnreadable(socket: EdgeSocket, refusal: Refusal): RequestRecord {
+    const peer = socket[PEER] ?? this.#meet(socket);
+    const record = new RequestRecord(newRequestId(), 'UNKNOWN', peer.address, 'none', this.clock.now());
+    record.status = refusal.status;
+    record.errorCode = refusal.code;
+    this.observers.closed(record);
+    return record;
+  }
+
+  #meet(socket: EdgeSocket): Peer {
+    const address = this.addresses.peer(socket.remoteAddress);
+    const peer = { address, trusted: this.addresses.isTrusted(address) };
+    socket[PEER] = peer;
+    return peer;
+  }
+
+  /** A pipelined response that still waits for its turn is never told when its connection closes. */
+  #watchPipelined(response: EdgeResponse, socket: Socket): void {
+    const onSocketClose = () => this.#close.call(response);
+    socket.once('close', onSocketClose);
+    response.once('close', () => socket.off('close', onSocketClose));
+  }
+}
+
+/** The bounds every request is held to before anything else looks at it. */
+function refusalOfForm(raw: IncomingMessage): Refusal | null {
+  if (raw.rawHeaders.length > MAX_HEADER_LINES * 2) return HEADERS_TOO_LARGE;
+  if (raw.url !== undefined && raw.url.length > MAX_URL_LENGTH) return URI_TOO_LONG;
+  if (raw.headers.host === undefined && raw.httpVersion === '1.1') return MALFORMED_REQUEST;
+  return null;
+}
