@@ -1,0 +1,33 @@
+import { Controller, Post, Req, Res } from '@nestjs/common';
+import { NotFoundError } from '../../kernel/app-error.js';
+import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
+import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
+import { GatewayService } from './gateway.service.js';
+import type { Operation } from './providers/provider.js';
+
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
+  ['generateContent', 'generate'],
+  ['streamGenerateContent', 'stream_generate'],
+]);
+
+/** Gemini's API, which names the model and the method in the path: `models/{model}:{method}`. */
+@Controller('v1beta/models')
+export class GeminiController {
+  constructor(private readonly gateway: GatewayService) {}
+
+  @Post('*')
+  @Require('llm:invoke')
+  @AllowByot()
+  @RateClasses('general')
+  invoke(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    const target = (request.params as { '*': string })['*'];
+    const colon = target.lastIndexOf(':');
+    const operation = OPERATIONS.get(target.slice(colon + 1));
+    if (colon < 0 || operation === undefined)
+      throw new NotFoundError(
+        'The methods here are models/{model}:generateContent and models/{model}:streamGenerateContent.',
+      );
+    const { alt } = request.query as Readonly<Record<string, unknown>>;
+    return this.gateway.serveByPath(operation, target.slice(0, colon), alt === 'sse', request, reply);
+  }
+}

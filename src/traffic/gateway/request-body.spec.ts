@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { InvalidRequestError, MalformedBodyError } from '../../kernel/app-error.js';
+import { modelOf, readRequestBody, withModel } from './request-body.js';
+
+const read = (text: string) => readRequestBody(Buffer.from(text));
+
+describe('readRequestBody', () => {
+  it.each(['', '[]', '"a"', 'null', '1', '{', '{"a":1}x', '\uFEFF{}', "{'a':1}"])('refuses %j', (text) => {
+    expect(() => read(text)).toThrow(MalformedBodyError);
+  });
+
+  it('refuses bytes that are not UTF-8', () => {
+    expect(() => readRequestBody(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toThrow(
+      'The request body is not UTF-8.',
+    );
+  });
+
+  it.each([
+    ['{"model":"a","model":"b"}', 'body.model'],
+    ['{"model":"a","\\u006dodel":"a"}', 'body.model'],
+    ['{"stream":true,"model":"a","strea\\u006D":false}', 'body.stream'],
+  ])('refuses %s', (text, location) => {
+    expect(() => read(text)).toThrow(new InvalidRequestError([{ location, message: 'must be given once' }]));
+  });
+
+  it('reads a body nested deeper than a call stack', () => {
+    const depth = 100_000;
+    expect(read(`{"a":${'['.repeat(depth)}${']'.repeat(depth)},"model":"m"}`).json.model).toBe('m');
+  });
+});
+
+describe('modelOf', () => {
+  it.each(['{}', '{"model":null}', '{"model":1}', '{"model":""}', '{"__proto__":{"model":"x"}}'])(
+    'refuses %s, naming the field',
+    (text) => {
+      expect(() => modelOf(read(text))).toThrow(/^body\.model: is required/);
+    },
+  );
+});
+
+describe('withModel', () => {
+  it('changes the model and not one other byte', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.string({ unit: 'binary' }),
+        fc.string({ unit: 'binary', minLength: 1 }),
+        fc.nat(3),
+        (rest, before, after, indent) => {
+          const { model: _model, stream: _stream, ...others } = rest;
+          const text = JSON.stringify({ ...others, model: before, zzz: 'last' }, null, indent);
+          const body = read(text);
+          const changed = withModel(body, after);
+          expect(JSON.parse(changed.toString())).toEqual({
+            ...JSON.parse(text),
+            model: JSON.parse(JSON.stringify(after)),
+          });
+          const span = body.modelSpan ?? { start: 0, end: 0 };
+          const tail = body.bytes.length - span.end;
+          expect(changed.subarray(0, span.start).equals(body.bytes.subarray(0, span.start))).toBe(true);
+          expect(changed.subarray(changed.length - tail).equals(body.bytes.subarray(span.end))).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('hands back the received buffer when nothing changes', () => {
+    const body = read('{ "model" : "gpt-4o" }');
+    expect(withModel(body, 'gpt-4o')).toBe(body.bytes);
+  });
+});

@@ -1,0 +1,63 @@
+import { isUtf8 } from 'node:buffer';
+import { InvalidRequestError, MalformedBodyError } from '../../kernel/app-error.js';
+import { type ByteSpan, locateKeys } from './json-scan.js';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A request body that is forwarded as it was received, together with what had to be known of it. */
+export interface RequestBody {
+  readonly bytes: Buffer;
+  readonly json: JsonObject;
+  /** Where the top-level `model` value stands in `bytes`; null when there is none. */
+  readonly modelSpan: ByteSpan | null;
+}
+
+const ROUTING_KEYS = ['model', 'stream'] as const;
+
+/**
+ * Checks that the body is one JSON object in UTF-8 (RFC 8259) and finds its `model`.
+ *
+ * `model` and `stream` may stand there once only: two readers that disagree on which one counts would let a caller be
+ * checked for one model and served another.
+ *
+ * @throws MalformedBodyError when it is not a JSON object.
+ * @throws InvalidRequestError when `model` or `stream` stands there twice.
+ */
+export function readRequestBody(bytes: Buffer): RequestBody {
+  const json = parseObject(bytes);
+  const { spans, duplicate } = locateKeys(bytes, ROUTING_KEYS);
+  if (duplicate !== null)
+    throw new InvalidRequestError([{ location: `body.${duplicate}`, message: 'must be given once' }]);
+  return { bytes, json, modelSpan: spans.get('model') ?? null };
+}
+
+/** The received bytes with another `model`; the same buffer when that is what they say already. */
+export function withModel(body: RequestBody, model: string): Buffer {
+  if (body.modelSpan === null || body.json.model === model) return body.bytes;
+  const { start, end } = body.modelSpan;
+  return Buffer.concat([body.bytes.subarray(0, start), Buffer.from(JSON.stringify(model)), body.bytes.subarray(end)]);
+}
+
+/** The `model` a body names. @throws InvalidRequestError when there is none, or it is not a text. */
+export function modelOf(body: RequestBody): string {
+  const { model } = body.json;
+  if (body.modelSpan === null || typeof model !== 'string' || model === '')
+    throw new InvalidRequestError([
+      { location: 'body.model', message: 'is required: a model as "provider/model", e.g. "core-nest/echo"' },
+    ]);
+  return model;
+}
+
+function parseObject(bytes: Buffer): JsonObject {
+  if (bytes.length === 0) throw new MalformedBodyError('The request body is empty; a JSON object is needed.');
+  if (!isUtf8(bytes)) throw new MalformedBodyError('The request body is not UTF-8.');
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString());
+  } catch {
+    throw new MalformedBodyError('The request body is not valid JSON.');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new MalformedBodyError('The request body must be a JSON object.');
+  return value as JsonObject;
+}
