@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { InvalidRequestError } from '../../kernel/app-error.js';
+import { CALLER_KINDS } from '../../kernel/request-record.js';
+import { type ListShape, type Page, parseListQuery, toPage } from '../../platform/http/list-query.js';
+import type { ApiLogDto } from './api-log.dto.js';
+import { ApiLogRepository } from './api-log.repository.js';
+
+/** What the list may be narrowed by; the controller shows the same to OpenAPI. */
+export const API_LOG_FILTERS = {
+  created_after: 'time',
+  created_before: 'time',
+  status: 'integer',
+  method: 'text',
+  client_id: 'text',
+  auth_method: ['client', 'byot'],
+  caller_kind: CALLER_KINDS,
+  provider: 'text',
+  model: 'text',
+  request_id: 'text',
+  error_code: 'text',
+} as const;
+
+const SHAPE: ListShape<'created_at'> = {
+  sortKeys: { created_at: 'time' },
+  defaultSort: '-created_at',
+  idPattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  filters: API_LOG_FILTERS,
+};
+
+/** Times as our cursors carry them: to the microsecond, in UTC, and such as PostgreSQL knows. */
+const POSITION = /^(?!0000)\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
+
+/** What was called, by whom, with what result. */
+@Injectable()
+export class ApiLogService {
+  constructor(private readonly repository: ApiLogRepository) {}
+
+  /**
+   * A page of the log, newest first unless asked otherwise. A request is placed by when it came in and appears once it
+   * has ended, so that a long one can turn up behind a position that was read already.
+   *
+   * @throws InvalidRequestError naming each bad parameter, ServiceUnavailableError when the search takes too long.
+   */
+  async list(raw: Readonly<Record<string, unknown>>): Promise<Page<ApiLogDto>> {
+    const query = parseListQuery(raw, SHAPE);
+    if (query.after !== null && !POSITION.test(query.after[0]))
+      throw new InvalidRequestError([{ location: 'query.cursor', message: 'is not a cursor of this list' }]);
+    const rows = await this.repository.list(query);
+    return toPage(
+      rows,
+      query,
+      (row) => row,
+      (row) => [row.created_at, row.id],
+    );
+  }
+}
