@@ -4,6 +4,7 @@ import { errorBody } from './error-body.js';
 import { MALFORMED_REQUEST, type Refusal, refusalOfStatus } from './refusal.js';
 import type { RequestEdge } from './request-edge.js';
 import { SECURITY_HEADERS } from './security-headers.js';
+import { isClosing } from './unread-body.js';
 
 const REFUSALS: ReadonlyMap<string, Refusal> = new Map([
   ['HPE_HEADER_OVERFLOW', refusalOfStatus(431)],
@@ -18,11 +19,12 @@ const FIXED_HEADERS = Object.entries(SECURITY_HEADERS)
 /**
  * Answers bytes that are no request: bad HTTP, a header block that is too large or too slow, a body that breaks its
  * framing. There is no path to tell a dialect by, so it is a problem document. The connection ends; the record of the
- * request under way, or one made for the purpose, says why. A caller that merely left is not answered and, without a
- * request under way, not recorded.
+ * request under way, or one made for the purpose, says why. A caller that merely left, or connected and said nothing, is
+ * not answered and, without a request under way, not recorded.
  */
 export function answerClientError(edge: RequestEdge, error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) {
+  const saidNothing = socket.bytesRead === 0;
+  if (error.code === 'ECONNRESET' || socket.destroyed || saidNothing || isClosing(socket)) {
     socket.destroy();
     return;
   }

@@ -102,7 +102,6 @@ function decorate(instance: FastifyInstance): void {
   instance.decorateRequest('record');
   instance.decorateRequest('identity', null);
   instance.decorateRequest('openedAt', 0);
-  instance.decorateRequest('sentBefore', 0);
   instance.decorateRequest('traceparent', {
     getter(this: HttpRequest) {
       return traceparentFor(this.headers.traceparent);

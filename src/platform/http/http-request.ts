@@ -12,8 +12,6 @@ declare module 'fastify' {
     readonly traceparent: string;
     /** When the edge saw the request, in `performance.now()` milliseconds. */
     openedAt: number;
-    /** Bytes the connection had sent before this request. */
-    sentBefore: number;
   }
 }
 

@@ -10,6 +10,7 @@ export const JSON_BODY_LIMIT_BYTES = 102_400;
 
 const JSON_MEDIA_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
 const MAX_NAME = 64;
+const UNKNOWN_FIELD = 'is not a field of this request';
 
 /** A class whose properties carry class-validator's decorators; made without arguments. */
 export type DtoClass<T extends object> = new () => T;
@@ -40,8 +41,16 @@ export async function validateBody<T extends object>(document: unknown, dto: Dto
     throw new InvalidRequestError([{ location: 'body', message: 'must be a JSON object' }]);
   const instance = plainToInstance(dto, document);
   const problems = await validate(instance, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
-  if (problems.length > 0) throw new InvalidRequestError(problems.flatMap((problem) => fieldErrors(problem, 'body')));
+  const errors = [...droppedFields(document, instance), ...problems.flatMap((problem) => fieldErrors(problem, 'body'))];
+  if (errors.length > 0) throw new InvalidRequestError(errors);
   return instance;
+}
+
+/** class-transformer leaves out names that every object inherits (`toString`), before the validator could refuse them. */
+function droppedFields(document: object, instance: object): FieldError[] {
+  return Object.keys(document)
+    .filter((name) => !Object.hasOwn(instance, name))
+    .map((name) => ({ location: `body.${name.slice(0, MAX_NAME)}`, message: UNKNOWN_FIELD }));
 }
 
 function missingBody(): InvalidRequestError {
@@ -52,7 +61,7 @@ function fieldErrors(problem: ValidationError, parent: string): FieldError[] {
   const location = `${parent}.${problem.property.slice(0, MAX_NAME)}`;
   const own = Object.entries(problem.constraints ?? {}).map(([rule, message]) => ({
     location,
-    message: rule === 'whitelistValidation' ? 'is not a field of this request' : withoutName(message, problem.property),
+    message: rule === 'whitelistValidation' ? UNKNOWN_FIELD : withoutName(message, problem.property),
   }));
   return [...own, ...(problem.children ?? []).flatMap((child) => fieldErrors(child, location))];
 }

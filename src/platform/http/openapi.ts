@@ -28,7 +28,7 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('core-nest')
     .setDescription('Gateway in front of LLM and REST APIs: who is calling, what they may do, how often.')
     .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key' }, 'bearer')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'API key', description: 'An API key' }, 'bearer')
     .addBasicAuth({ type: 'http', scheme: 'basic', description: 'client_id and client_secret' }, 'basic')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, 'x_api_key')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'api-key' }, 'api_key')

@@ -8,7 +8,7 @@ import type { HttpReply, HttpRequest } from './http-request.js';
 import { MALFORMED_REQUEST, type Refusal, refusalOfStatus } from './refusal.js';
 import { newRequestId, requestIdFor } from './request-id.js';
 import type { RequestObservers } from './request-observer.js';
-import { SECURITY_HEADERS } from './security-headers.js';
+import { MACHINE_HEADERS, SECURITY_HEADERS } from './security-headers.js';
 
 const MAX_HEADER_LINES = 100;
 const MAX_URL_LENGTH = 8_192;
@@ -16,15 +16,19 @@ const MAX_URL_LENGTH = 8_192;
 const HEADERS_TOO_LARGE = refusalOfStatus(431);
 const URI_TOO_LONG = refusalOfStatus(414);
 
-/** What the edge remembers of a connection: its peer, and the request being answered on it. */
+/** What the edge remembers of a connection. */
 interface Peer {
   readonly address: string;
   readonly trusted: boolean;
+  /** Bytes sent on it up to the end of the last response. */
+  sent: number;
+  /** The request being answered on it. */
+  request: HttpRequest | null;
 }
 
 const PEER = Symbol('peer');
 const REQUEST = Symbol('request');
-type EdgeSocket = Socket & { [PEER]?: Peer; [REQUEST]?: HttpRequest };
+type EdgeSocket = Socket & { [PEER]?: Peer };
 type EdgeResponse = ServerResponse & { [REQUEST]?: HttpRequest };
 
 /**
@@ -71,6 +75,7 @@ export class RequestEdge {
     const { headers } = raw;
     const socket: EdgeSocket = raw.socket;
     const peer = socket[PEER] ?? this.#meet(socket);
+    const url = raw.url ?? '';
     const id = requestIdFor(headers['x-request-id']);
     const address = peer.trusted
       ? this.addresses.behind(peer.address, headers['x-forwarded-for'] as string | undefined)
@@ -84,8 +89,7 @@ export class RequestEdge {
       this.clock.now(),
     );
     request.openedAt = performance.now();
-    request.sentBefore = socket.bytesWritten;
-    socket[REQUEST] = request;
+    peer.request = request;
 
     const response: EdgeResponse = reply.raw;
     response[REQUEST] = request;
@@ -93,10 +97,10 @@ export class RequestEdge {
     if (response.socket === null) this.#watchPipelined(response, socket);
     this.open.set(request, reply);
 
-    reply.headers(SECURITY_HEADERS);
+    reply.headers(url.startsWith('/v1') ? MACHINE_HEADERS : SECURITY_HEADERS);
     reply.header('x-request-id', id);
     if (this.#draining) reply.header('connection', 'close');
-    return refusalOfForm(raw);
+    return refusalOfForm(raw, url);
   }
 
   /** Completes a request's record and tells the observers; every call after the first does nothing. */
@@ -104,19 +108,21 @@ export class RequestEdge {
     if (!this.open.delete(request)) return;
     const { record } = request;
     const socket: EdgeSocket = request.raw.socket;
-    if (socket[REQUEST] === request) delete socket[REQUEST];
+    const peer = socket[PEER] ?? this.#meet(socket);
+    if (peer.request === request) peer.request = null;
+    const sent = socket.bytesWritten || peer.sent;
     record.status = status;
     record.aborted = aborted;
     record.latencyMs = performance.now() - request.openedAt;
-    record.bytesOut = Math.max(0, socket.bytesWritten - request.sentBefore) || 0;
+    record.bytesOut = sent - peer.sent;
+    peer.sent = sent;
     record.route = request.is404 ? null : (request.routeOptions.url ?? null);
     this.observers.closed(record);
   }
 
   /** The request being answered on a connection, if there is one. */
   current(socket: EdgeSocket): HttpRequest | undefined {
-    const request = socket[REQUEST];
-    return request !== undefined && this.open.has(request) ? request : undefined;
+    return socket[PEER]?.request ?? undefined;
   }
 
   /** The record of something on a connection that never became a request, closed at once. */
@@ -131,7 +137,7 @@ export class RequestEdge {
 
   #meet(socket: EdgeSocket): Peer {
     const address = this.addresses.peer(socket.remoteAddress);
-    const peer = { address, trusted: this.addresses.isTrusted(address) };
+    const peer: Peer = { address, trusted: this.addresses.isTrusted(address), sent: 0, request: null };
     socket[PEER] = peer;
     return peer;
   }
@@ -145,9 +151,9 @@ export class RequestEdge {
 }
 
 /** The bounds every request is held to before anything else looks at it. */
-function refusalOfForm(raw: IncomingMessage): Refusal | null {
+function refusalOfForm(raw: IncomingMessage, url: string): Refusal | null {
   if (raw.rawHeaders.length > MAX_HEADER_LINES * 2) return HEADERS_TOO_LARGE;
-  if (raw.url !== undefined && raw.url.length > MAX_URL_LENGTH) return URI_TOO_LONG;
+  if (url.length > MAX_URL_LENGTH) return URI_TOO_LONG;
   if (raw.headers.host === undefined && raw.httpVersion === '1.1') return MALFORMED_REQUEST;
   return null;
 }

@@ -1,5 +1,5 @@
 /**
- * On every response. An API answer is never framed, sniffed, cached or run; the one page with scripts is `/docs`, which
+ * On every response but those of the LLM routes. An API answer is never framed, sniffed, cached or run; the one page with scripts is `/docs`, which
  * brings a policy of its own.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze({
@@ -9,6 +9,12 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze(
   'strict-transport-security': 'max-age=31536000',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
+});
+
+/** On the LLM routes, which no browser shows: each line costs the hot path, so only those that still mean something. */
+export const MACHINE_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
 });
 
 /** The policy of `/docs`: scripts and styles from this server, no other host, and the UI's own inline styles. */
