@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { HealthModule } from '../../platform/health/health.module.js';
 import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ClientEntity } from './client.entity.js';
@@ -10,6 +11,7 @@ import { ClientsService } from './clients.service.js';
 import { CredentialService } from './credential.service.js';
 import { CredentialCache } from './credential-cache.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
+import { CredentialMetrics } from './credential-metrics.js';
 import { CredentialReader } from './credential-reader.js';
 import { CredentialSeal } from './credential-seal.js';
 import { FenceCarrier } from './fence-carrier.js';
@@ -23,6 +25,7 @@ import { SecretMatcher } from './secret-matcher.js';
     TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
     RedisModule,
     JobsModule,
+    HealthModule,
   ],
   controllers: [ClientsController],
   providers: [
@@ -35,6 +38,7 @@ import { SecretMatcher } from './secret-matcher.js';
     SecretMatcher,
     CredentialService,
     FenceCarrier,
+    CredentialMetrics,
     { provide: RevocationChannel, useExisting: CredentialService },
   ],
   exports: [ClientsService, CredentialService],

@@ -1,8 +1,9 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
 import type { CachedCredential } from './cached-credential.js';
+import { HmacSha256 } from './hmac-sha256.js';
 
 const KEY_BYTES = 32;
 const SEPARATOR = '|';
@@ -21,19 +22,17 @@ export interface SealedCredential {
  */
 @Injectable()
 export class CredentialSeal {
-  readonly #digestKey: Buffer;
-  readonly #sealKey: Buffer;
+  readonly #digests: HmacSha256;
+  readonly #seals: HmacSha256;
 
   constructor(settings: Settings) {
-    this.#digestKey = deriveKey(settings.MASTER_KEY, 'credential-digest');
-    this.#sealKey = deriveKey(settings.MASTER_KEY, 'credential-seal');
+    this.#digests = new HmacSha256(deriveKey(settings.MASTER_KEY, 'credential-digest'));
+    this.#seals = new HmacSha256(deriveKey(settings.MASTER_KEY, 'credential-seal'));
   }
 
   /** The digest of one client's secret. The same secret of another client has another one. */
   digest(clientId: string, secret: Secret): string {
-    return createHmac('sha256', this.#digestKey)
-      .update(`${clientId}${SEPARATOR}${secret.reveal()}`)
-      .digest('base64url');
+    return this.#digests.of(`${clientId}${SEPARATOR}${secret.reveal()}`);
   }
 
   /** Writes an entry under a stamp of its own. */
@@ -55,7 +54,7 @@ export class CredentialSeal {
   }
 
   #mac(stamp: string, body: string): string {
-    return createHmac('sha256', this.#sealKey).update(stamp).update(body).digest('base64url');
+    return this.#seals.of(`${stamp}${body}`);
   }
 }
 

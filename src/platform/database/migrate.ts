@@ -22,3 +22,16 @@ export async function migrate(url: string): Promise<string[]> {
     await dataSource.destroy();
   }
 }
+
+/**
+ * Whether this release has migrations that the database has not seen. @throws what PostgreSQL throws when it is away.
+ */
+export async function isSchemaBehind(url: string): Promise<boolean> {
+  const dataSource = migratingDataSource(url);
+  await dataSource.initialize();
+  try {
+    return await dataSource.showMigrations();
+  } finally {
+    await dataSource.destroy();
+  }
+}

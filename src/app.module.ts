@@ -1,0 +1,42 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AccessGuard } from './identity/access/access.guard.js';
+import { AccessModule } from './identity/access/access.module.js';
+import { AuthGuard } from './identity/auth/auth.guard.js';
+import { AuthModule } from './identity/auth/auth.module.js';
+import { ClientsModule } from './identity/clients/clients.module.js';
+import { ConfigModule } from './platform/config/config.module.js';
+import type { Settings } from './platform/config/settings.js';
+import { DatabaseModule } from './platform/database/database.module.js';
+import { HealthModule } from './platform/health/health.module.js';
+import { HttpModule } from './platform/http/http.module.js';
+import { ApiLogModule } from './records/api-log/api-log.module.js';
+import { GatewayModule } from './traffic/gateway/gateway.module.js';
+import { RateLimitModule } from './traffic/rate-limit/rate-limit.module.js';
+import { ThrottleGuard } from './traffic/rate-limit/throttle.guard.js';
+
+/** Guards in the order a request meets them. Nest would take them in the modules' import order otherwise. */
+const GUARDS = [AuthGuard, AccessGuard, ThrottleGuard];
+
+/** The only list of rooms. */
+@Module({})
+export class AppModule {
+  static for(settings: Settings): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.for(settings),
+        DatabaseModule,
+        HttpModule,
+        HealthModule,
+        ApiLogModule,
+        ClientsModule,
+        AccessModule,
+        AuthModule,
+        RateLimitModule,
+        GatewayModule,
+      ],
+      providers: GUARDS.map((guard) => ({ provide: APP_GUARD, useExisting: guard })),
+    };
+  }
+}

@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { InvalidApiKeyError } from '../../../kernel/app-error.js';
+import type { ClientAuth, CredentialFence, ProviderToken, RequestIdentity } from '../../../kernel/auth-state.js';
+import { type ClientCredential, CredentialService, type VerifiedCredential } from '../../clients/credential.service.js';
+import type { AuthStrategy, IdentityClaim } from '../auth-strategy.js';
+import type { PresentedCredentials, PresentedIdentity } from '../credential-headers.js';
+
+const CANONICAL_BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/**
+ * Our own keys: as a bearer token (RFC 6750), in one of the API-key headers, or as id and secret (RFC 7617 Basic). A
+ * provider token beside one makes it attributed BYOT.
+ */
+@Injectable()
+export class ClientCredentialsStrategy implements AuthStrategy {
+  readonly method = 'client';
+
+  constructor(private readonly credentials: CredentialService) {}
+
+  /** Claims every identity header: no other strategy reads them yet. */
+  recognise(presented: PresentedCredentials): IdentityClaim | null {
+    const { identity, providerToken } = presented;
+    if (identity === null) return null;
+    return { authenticate: () => this.#authenticate(identity, providerToken) };
+  }
+
+  #authenticate(
+    identity: PresentedIdentity,
+    providerToken: ProviderToken | null,
+  ): RequestIdentity | Promise<RequestIdentity> {
+    const credential =
+      identity.header === 'api-key'
+        ? this.credentials.readApiKey(identity.value.reveal())
+        : this.#readAuthorization(identity.value.reveal());
+    if (credential === null) throw new InvalidApiKeyError();
+    const verified = this.credentials.verify(credential);
+    if (verified instanceof Promise)
+      return verified.then((settled) => new ClientIdentity(settled, credential, providerToken, this.credentials));
+    return new ClientIdentity(verified, credential, providerToken, this.credentials);
+  }
+
+  #readAuthorization(value: string): ClientCredential | null {
+    if (value.length > 7 && value.slice(0, 7).toLowerCase() === 'bearer ')
+      return this.credentials.readApiKey(value.slice(7));
+    if (value.length > 6 && value.slice(0, 6).toLowerCase() === 'basic ') return this.#readBasic(value.slice(6));
+    return null;
+  }
+
+  #readBasic(encoded: string): ClientCredential | null {
+    if (!CANONICAL_BASE64.test(encoded)) return null;
+    const text = Buffer.from(encoded, 'base64').toString('latin1');
+    const colon = text.indexOf(':');
+    return colon < 0 ? null : this.credentials.readPair(text.slice(0, colon), text.slice(colon + 1));
+  }
+}
+
+/** The identity of a client for one request; holds the credential for as long as it may have to be checked again. */
+class ClientIdentity implements RequestIdentity {
+  readonly state: ClientAuth;
+  readonly fence: CredentialFence | null;
+
+  constructor(
+    verified: VerifiedCredential,
+    private readonly credential: ClientCredential,
+    private readonly providerToken: ProviderToken | null,
+    private readonly credentials: CredentialService,
+  ) {
+    this.state = providerToken === null ? verified.client : { ...verified.client, providerToken };
+    this.fence = verified.fence;
+  }
+
+  async confirm(): Promise<RequestIdentity> {
+    if (this.fence === null) return this;
+    if (!(await this.credentials.confirm(this.fence))) return this.renew();
+    return new ClientIdentity(
+      { client: this.state, fence: null },
+      this.credential,
+      this.providerToken,
+      this.credentials,
+    );
+  }
+
+  async renew(): Promise<RequestIdentity> {
+    const verified = await this.credentials.verifyAnew(this.credential);
+    return new ClientIdentity({ ...verified, fence: null }, this.credential, this.providerToken, this.credentials);
+  }
+}
