@@ -11,6 +11,9 @@ export interface InsertedClient {
 
 interface ClientOverrides {
   readonly clientId?: string;
+  readonly name?: string;
+  readonly environment?: 'live' | 'test';
+  readonly createdAt?: Date;
   readonly tier?: string;
   readonly scopes?: readonly string[];
   readonly status?: 'active' | 'disabled';
@@ -20,17 +23,21 @@ interface ClientOverrides {
 
 /** A client put straight into PostgreSQL, past the service, with a secret of its own. */
 export async function insertClient(database: TestDatabase, overrides: ClientOverrides = {}): Promise<InsertedClient> {
-  const clientId = overrides.clientId ?? generateClientId('live');
+  const clientId = overrides.clientId ?? generateClientId(overrides.environment ?? 'live');
   const credential = generateCredential(clientId);
   const secret = credential.secret.reveal();
   await database.query(
-    `INSERT INTO clients (client_id, name, environment, tier, scopes, status, expires_at) VALUES ($1, 'test', 'live', $2, $3, $4, $5)`,
+    `INSERT INTO clients (client_id, name, environment, tier, scopes, status, expires_at, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()))`,
     [
       clientId,
+      overrides.name ?? 'test',
+      overrides.environment ?? 'live',
       overrides.tier ?? 'paid',
       overrides.scopes ?? ['llm:invoke'],
       overrides.status ?? 'active',
       overrides.expiresAt ?? null,
+      overrides.createdAt ?? null,
     ],
   );
   await database.query(

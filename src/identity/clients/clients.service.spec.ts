@@ -1,0 +1,236 @@
+import { inspect } from 'node:util';
+import { InvalidRequestError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
+import { Clock } from '../../kernel/clock.js';
+import type { Secret } from '../../kernel/secret.js';
+import { Settings } from '../../platform/config/settings.js';
+import { parseApiKey } from './api-key.js';
+import type { Client, ClientChanges, ClientToInsert, SecretToInsert } from './clients.repository.js';
+import { ClientsService } from './clients.service.js';
+
+const NOW = Date.UTC(2026, 0, 1);
+const ID = 'cn_live_0123456789AB';
+const ADMIN = { scopes: ['admin'] };
+const WRITER = { scopes: ['clients:write', 'clients:delete', 'llm:invoke'] };
+
+class StoppedClock extends Clock {
+  override now(): number {
+    return NOW;
+  }
+}
+
+const buildClient = (overrides: Partial<Client> = {}): Client => ({
+  clientId: ID,
+  name: 'a client',
+  environment: 'live',
+  tier: 'paid',
+  scopes: ['llm:invoke'],
+  status: 'active',
+  expiresAt: null,
+  createdAt: new Date(NOW),
+  updatedAt: new Date(NOW),
+  secrets: [],
+  ...overrides,
+});
+
+/** The service over a store of one client, telling what it asked of the others. */
+function setUp(stored: Client | null = buildClient(), reached: 'everywhere' | 'pending' = 'everywhere') {
+  const calls: string[] = [];
+  const inserted: { client: ClientToInsert; secret: SecretToInsert }[] = [];
+  const repository = {
+    insert: async (client: ClientToInsert, secret: SecretToInsert) => {
+      inserted.push({ client, secret });
+      return buildClient(client);
+    },
+    find: async () => {
+      calls.push('find');
+      return stored;
+    },
+    change: async (_id: string, decide: (current: Client) => ClientChanges) => {
+      if (stored === null) return null;
+      const client = buildClient({ ...stored, ...decide(stored) });
+      calls.push('commit');
+      return { client, version: '7' };
+    },
+    remove: async (_id: string, decide: (current: Client) => void) => {
+      if (stored === null) return null;
+      decide(stored);
+      calls.push('commit');
+      return '8';
+    },
+    removeFence: async (clientId: string, version: string) => {
+      calls.push(`removeFence ${clientId} ${version}`);
+    },
+  };
+  const hasher = { hash: async (secret: Secret) => `hash of ${secret.reveal().length}` };
+  const revocations = {
+    recheckSeconds: 60,
+    revoke: async (clientId: string, version: string) => {
+      calls.push(`revoke ${clientId} ${version}`);
+      return reached;
+    },
+  };
+  const settings = Object.assign(new Settings(), { RATE_LIMITS: 'general.gold=9/1' });
+  const args = [repository, hasher, revocations, new StoppedClock(), settings];
+  const service = new ClientsService(...(args as unknown as ConstructorParameters<typeof ClientsService>));
+  return { service, calls, inserted, repository };
+}
+
+describe('create', () => {
+  it('takes the defaults of the contract', async () => {
+    const { service, inserted } = setUp();
+    await service.create(ADMIN, { name: 'a' });
+    expect(inserted[0]?.client).toMatchObject({
+      name: 'a',
+      tier: 'paid',
+      scopes: ['llm:invoke'],
+      environment: 'live',
+      expiresAt: null,
+    });
+  });
+
+  it('stores the hash of the 30 characters, and the secret nowhere', async () => {
+    const { service, inserted } = setUp();
+    const { credential } = await service.create(ADMIN, { name: 'a', environment: 'test' });
+    const { client, secret } = inserted[0] ?? {};
+    expect(secret).toEqual({
+      id: expect.stringMatching(/^sec_[0-9A-Za-z]{16}$/),
+      hashedSecret: 'hash of 30',
+      hint: credential.apiKey.reveal().slice(-4),
+    });
+    expect(client?.clientId).toMatch(/^cn_test_/);
+    expect(parseApiKey(credential.apiKey.reveal())?.clientId).toBe(client?.clientId);
+    expect(inspect(inserted, { depth: 9 })).not.toContain(credential.secret.reveal());
+  });
+
+  it.each([
+    ['an unknown tier', { tier: 'platinum' }, 'body.tier', 'must be one of free, paid, gold'],
+    ['an end that is now', { expiresAt: new Date(NOW) }, 'body.expires_at', 'must be in the future'],
+    ['an end that is past', { expiresAt: new Date(NOW - 1) }, 'body.expires_at', 'must be in the future'],
+  ])('refuses %s', async (_what, fields, location, message) => {
+    const { service, inserted } = setUp();
+    const made = service.create(ADMIN, { name: 'a', ...fields });
+    await expect(made).rejects.toThrow(InvalidRequestError);
+    await expect(made).rejects.toMatchObject({ code: 'invalid_request', errors: [{ location, message }] });
+    expect(inserted).toEqual([]);
+  });
+
+  it('takes a tier that the settings name, and an end a millisecond ahead', async () => {
+    const { service, inserted } = setUp();
+    await service.create(ADMIN, { name: 'a', tier: 'gold', expiresAt: new Date(NOW + 1) });
+    expect(inserted).toHaveLength(1);
+  });
+
+  it.each([[['admin']], [['llm:invoke', 'logs:read']], [['clients:read']]])(
+    'gives nobody a scope that the grantor lacks: %j',
+    async (scopes) => {
+      const { service, inserted } = setUp();
+      const made = service.create(WRITER, { name: 'a', scopes });
+      await expect(made).rejects.toThrow(PermissionDeniedError);
+      const missing = scopes.find((scope) => !WRITER.scopes.includes(scope));
+      await expect(made).rejects.toThrow(`You cannot grant the scope "${missing}", which you do not hold yourself.`);
+      expect(inserted).toEqual([]);
+    },
+  );
+
+  it('holds the default scopes to the same rule', async () => {
+    const { service } = setUp();
+    await expect(service.create({ scopes: ['clients:write'] }, { name: 'a' })).rejects.toThrow(PermissionDeniedError);
+    await expect(service.create({ scopes: ['clients:write'] }, { name: 'a', scopes: [] })).resolves.toBeDefined();
+  });
+});
+
+describe('update', () => {
+  it('announces the change after it is committed, then clears the outbox', async () => {
+    const { service, calls } = setUp();
+    const client = await service.update(ADMIN, ID, { status: 'disabled' });
+    expect(client.status).toBe('disabled');
+    expect(calls).toEqual(['commit', `revoke ${ID} 7`, `removeFence ${ID} 7`]);
+  });
+
+  it('leaves the outbox row when the change could not be announced', async () => {
+    const { service, calls } = setUp(buildClient(), 'pending');
+    await service.update(ADMIN, ID, { name: 'b' });
+    expect(calls).toEqual(['commit', `revoke ${ID} 7`]);
+  });
+
+  it.each([[{}], [{ name: undefined }]])('refuses a change of nothing: %j', async (changes) => {
+    const { service, calls } = setUp();
+    await expect(service.update(ADMIN, ID, changes)).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ location: 'body', message: expect.stringContaining('at least one of name') }],
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it('takes an end away by null', async () => {
+    const { service } = setUp(buildClient({ expiresAt: new Date(NOW + 5) }));
+    expect((await service.update(ADMIN, ID, { expiresAt: null })).expiresAt).toBeNull();
+  });
+
+  it.each([
+    ['give what it lacks', ['llm:invoke'], { scopes: ['logs:read'] }],
+    ['rename who holds more', ['admin'], { name: 'mine' }],
+    ['demote who holds more', ['admin'], { scopes: [] }],
+    ['disable who holds more', ['logs:read'], { status: 'disabled' as const }],
+  ])('lets nobody %s', async (_what, scopes, changes) => {
+    const { service, calls } = setUp(buildClient({ scopes }));
+    const changed = service.update(WRITER, ID, changes);
+    await expect(changed).rejects.toThrow(PermissionDeniedError);
+    await expect(changed).rejects.toMatchObject({ code: 'permission_denied', status: 403 });
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('revoke', () => {
+  it('promises everything once Redis was told', async () => {
+    const { service, calls } = setUp();
+    expect(await service.revoke(ADMIN, ID)).toEqual({ propagation: 'complete' });
+    expect(calls).toEqual(['commit', `revoke ${ID} 8`, `removeFence ${ID} 8`]);
+  });
+
+  it('says by when, and leaves the outbox row, when Redis was not', async () => {
+    const { service, calls } = setUp(buildClient(), 'pending');
+    expect(await service.revoke(ADMIN, ID)).toEqual({ propagation: 'pending', boundedBySeconds: 60 });
+    expect(calls).toEqual(['commit', `revoke ${ID} 8`]);
+  });
+
+  it('keeps its promise when only the outbox row could not be cleared', async () => {
+    const { service, repository } = setUp();
+    repository.removeFence = () => Promise.reject(new Error('PostgreSQL left'));
+    expect(await service.revoke(ADMIN, ID)).toEqual({ propagation: 'complete' });
+  });
+
+  it('lets nobody revoke who holds more', async () => {
+    const { service, calls } = setUp(buildClient({ scopes: ['admin'] }));
+    await expect(service.revoke(WRITER, ID)).rejects.toThrow(
+      'You cannot revoke a client with the scope "admin", which you do not hold yourself.',
+    );
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('an id that names nobody', () => {
+  it.each([
+    ['cn_live_short'],
+    ['CN_LIVE_0123456789AB'],
+    [`${ID} `],
+    [''],
+    ['cn_live_0123456789A\u0000'],
+    ['../clients'],
+  ])('is not looked up: %j', async (id) => {
+    const { service, calls } = setUp();
+    const unknown = 'There is no client with this id.';
+    await expect(service.get(id)).rejects.toThrow(NotFoundError);
+    await expect(service.update(ADMIN, id, { name: 'b' })).rejects.toThrow(unknown);
+    await expect(service.revoke(ADMIN, id)).rejects.toThrow(unknown);
+    expect(calls).toEqual([]);
+  });
+
+  it('answers as an unknown one does', async () => {
+    const { service, calls } = setUp(null);
+    await expect(service.get(ID)).rejects.toMatchObject({ code: 'not_found', status: 404 });
+    await expect(service.update(ADMIN, ID, { name: 'b' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(service.revoke(ADMIN, ID)).rejects.toMatchObject({ code: 'not_found' });
+    expect(calls).toEqual(['find']);
+  });
+});

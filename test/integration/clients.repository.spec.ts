@@ -1,0 +1,411 @@
+import { DataSource } from 'typeorm';
+import { generateClientId, randomDigits } from '../../src/identity/clients/api-key.js';
+import { ClientEntity } from '../../src/identity/clients/client.entity.js';
+import { ClientSecretEntity } from '../../src/identity/clients/client-secret.entity.js';
+import {
+  type ClientChanges,
+  type ClientSortKey,
+  ClientsRepository,
+} from '../../src/identity/clients/clients.repository.js';
+import { CredentialFenceEntity } from '../../src/identity/clients/credential-fence.entity.js';
+import { servingOptions } from '../../src/platform/database/data-source.js';
+import { isDatabaseUnavailable } from '../../src/platform/database/database-error.js';
+import type { ListQuery } from '../../src/platform/http/list-query.js';
+import { insertClient } from '../support/insert-client.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const ENTITIES = [ClientEntity, ClientSecretEntity, CredentialFenceEntity];
+const UNKNOWN = 'cn_live_000000000000';
+
+let database: TestDatabase;
+let source: DataSource;
+let clients: ClientsRepository;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  source = await new DataSource({ ...servingOptions(database.url, 10), entities: ENTITIES }).initialize();
+  clients = new ClientsRepository(source);
+});
+
+afterAll(async () => {
+  await source?.destroy();
+  await database?.drop();
+});
+
+const versionOf = async (clientId: string) => {
+  const [row] = await database.query<{ version: string }>('SELECT version FROM clients WHERE client_id = $1', [
+    clientId,
+  ]);
+  return BigInt(row?.version ?? -1);
+};
+const fenceOf = async (clientId: string) => {
+  const rows = await database.query<{ version: string }>('SELECT version FROM credential_fences WHERE client_id = $1', [
+    clientId,
+  ]);
+  return rows[0]?.version ?? null;
+};
+const newClient = (overrides: Partial<ClientEntity> = {}) => ({
+  clientId: generateClientId('live'),
+  name: 'a client',
+  environment: 'live' as const,
+  tier: 'paid',
+  scopes: ['llm:invoke', 'logs:read'],
+  expiresAt: null,
+  ...overrides,
+});
+const newSecret = () => ({ id: `sec_${randomDigits(16)}`, hashedSecret: '$2b$04$hash', hint: 'ab12' });
+
+describe('schema', () => {
+  it('is the one the migration builds: TypeORM would change nothing', async () => {
+    const { upQueries } = await source.driver.createSchemaBuilder().log();
+    const ours = upQueries
+      .map(({ query }) => query)
+      .filter((query) => /clients|client_secrets|credential_fences/.test(query));
+    expect(ours).toEqual([]);
+  });
+
+  it.each([
+    ['environment', `UPDATE clients SET environment = 'prod'`, 'clients_environment_check'],
+    ['status', `UPDATE clients SET status = 'paused'`, 'clients_status_check'],
+  ])('takes no other %s', async (_column, sql, constraint) => {
+    await insertClient(database);
+    await expect(database.query(sql)).rejects.toMatchObject({ code: '23514', constraint });
+  });
+});
+
+describe('the version', () => {
+  it.each([
+    ['the client', `UPDATE clients SET tier = 'free' WHERE client_id = $1`],
+    ['the client, to what it was', 'UPDATE clients SET tier = tier WHERE client_id = $1'],
+    ['the client, with an old version forced on it', 'UPDATE clients SET version = 1 WHERE client_id = $1'],
+    ['the hash of a secret', `UPDATE client_secrets SET hashed_secret = 'x' WHERE client_id = $1`],
+    ['the end of a secret', 'UPDATE client_secrets SET expires_at = now() WHERE client_id = $1'],
+    ['a secret away', 'DELETE FROM client_secrets WHERE client_id = $1'],
+    ['a secret more', `INSERT INTO client_secrets (id, client_id, hashed_secret, hint) SELECT 'more', $1, 'h', 'hint'`],
+  ])('rises when SQL changes %s', async (_what, sql) => {
+    const { clientId } = await insertClient(database);
+    const { clientId: other } = await insertClient(database);
+    const [before, otherBefore] = [await versionOf(clientId), await versionOf(other)];
+    await database.query(sql, [clientId]);
+    expect(await versionOf(clientId)).toBeGreaterThan(before);
+    expect(await versionOf(other)).toBe(otherBefore);
+  });
+
+  it('stays when a secret was merely used', async () => {
+    const { clientId } = await insertClient(database);
+    const before = await versionOf(clientId);
+    await database.query('UPDATE client_secrets SET last_used_at = now() WHERE client_id = $1', [clientId]);
+    expect(await versionOf(clientId)).toBe(before);
+  });
+
+  it('rises for both owners when a secret changes hands', async () => {
+    const [from, to] = [await insertClient(database), await insertClient(database)];
+    const [fromBefore, toBefore] = [await versionOf(from.clientId), await versionOf(to.clientId)];
+    await database.query('UPDATE client_secrets SET client_id = $1 WHERE client_id = $2', [to.clientId, from.clientId]);
+    expect(await versionOf(from.clientId)).toBeGreaterThan(fromBefore);
+    expect(await versionOf(to.clientId)).toBeGreaterThan(toBefore);
+  });
+
+  it('rises for everybody when the secrets are truncated', async () => {
+    const { clientId } = await insertClient(database);
+    const before = await versionOf(clientId);
+    await database.query('TRUNCATE client_secrets');
+    expect(await versionOf(clientId)).toBeGreaterThan(before);
+  });
+
+  it('of an id deleted and made again is above every one before', async () => {
+    const { clientId } = await insertClient(database);
+    const removed = await clients.remove(clientId, () => undefined);
+    await insertClient(database, { clientId });
+    expect(await versionOf(clientId)).toBeGreaterThan(BigInt(removed ?? 0));
+  });
+
+  it('is never the same for two changes, however many run at once', async () => {
+    const { clientId } = await insertClient(database);
+    const changes = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => clients.change(clientId, () => ({ name: `name ${n}` }))),
+    );
+    const versions = changes.map((change) => BigInt(change?.version ?? 0));
+    expect(new Set(versions).size).toBe(60);
+    const last = versions.toSorted((a, b) => (a < b ? -1 : 1)).at(-1);
+    expect(await versionOf(clientId)).toBe(last);
+    expect(await fenceOf(clientId)).toBe(String(last));
+  });
+});
+
+describe('insert', () => {
+  it('stores the client and its secret, and gives them back without the hash', async () => {
+    const [client, secret] = [newClient(), newSecret()];
+    const stored = await clients.insert(client, secret);
+    expect(stored).toMatchObject({ ...client, status: 'active' });
+    expect(stored.secrets).toEqual([
+      expect.objectContaining({ id: secret.id, hint: 'ab12', expiresAt: null, lastUsedAt: null }),
+    ]);
+    expect(JSON.stringify(stored)).not.toContain(secret.hashedSecret);
+    expect(stored.updatedAt).toEqual(stored.createdAt);
+  });
+
+  it('stores neither when one cannot be stored', async () => {
+    const secret = newSecret();
+    await clients.insert(newClient(), secret);
+    const second = newClient();
+    await expect(clients.insert(second, secret)).rejects.toMatchObject({ code: '23505' });
+    expect(await clients.find(second.clientId)).toBeNull();
+  });
+});
+
+describe('findForAuthentication', () => {
+  it('gives the client with its hashes', async () => {
+    const expiresAt = new Date('2031-02-03T04:05:06.789Z');
+    const [client, secret] = [newClient({ expiresAt }), newSecret()];
+    await clients.insert(client, secret);
+    expect(await clients.findForAuthentication(client.clientId)).toEqual({
+      clientId: client.clientId,
+      version: String(await versionOf(client.clientId)),
+      status: 'active',
+      tier: 'paid',
+      scopes: client.scopes,
+      expiresAt: expiresAt.getTime(),
+      secrets: [{ id: secret.id, hashedSecret: secret.hashedSecret, expiresAt: null }],
+    });
+  });
+
+  it('gives a client without secrets as such, and null for one that is not there', async () => {
+    const { clientId } = await insertClient(database);
+    await database.query('DELETE FROM client_secrets WHERE client_id = $1', [clientId]);
+    expect((await clients.findForAuthentication(clientId))?.secrets).toEqual([]);
+    expect(await clients.findForAuthentication(UNKNOWN)).toBeNull();
+  });
+
+  it('takes ids by their bytes', async () => {
+    await insertClient(database, { clientId: 'cn_live_abcdefghijkl' });
+    expect(await clients.findForAuthentication('cn_live_abcdefghijkl')).not.toBeNull();
+    for (const other of [
+      'cn_live_ABCDEFGHIJKL',
+      'cn_live_abcdefghijkl ',
+      ' cn_live_abcdefghijkl',
+      'cn_live_abcdefghijkL',
+    ])
+      expect(await clients.findForAuthentication(other)).toBeNull();
+  });
+
+  it('is one statement, and so of one moment', async () => {
+    const { clientId } = await insertClient(database);
+    const statements: string[] = [];
+    const logged = await new DataSource({
+      ...servingOptions(database.url, 2),
+      entities: ENTITIES,
+      logging: ['query'],
+      logger: {
+        logQuery: (sql: string) => statements.push(sql),
+        logQueryError: () => undefined,
+        logQuerySlow: () => undefined,
+        logSchemaBuild: () => undefined,
+        logMigration: () => undefined,
+        log: () => undefined,
+      },
+    }).initialize();
+    statements.length = 0;
+    await new ClientsRepository(logged).findForAuthentication(clientId);
+    await logged.destroy();
+    expect(statements).toHaveLength(1);
+  });
+
+  it.each([
+    ['refuses', (proxy: TcpProxy) => proxy.refuse()],
+    ['answers nothing', async (proxy: TcpProxy) => proxy.blackHole()],
+  ])('rejects in bounded time when PostgreSQL %s', async (_how, breakIt) => {
+    const proxy = await TcpProxy.start(database.url);
+    const options = { ...servingOptions(proxy.through(database.url), 2), entities: ENTITIES };
+    const far = await new DataSource(options).initialize();
+    try {
+      const repository = new ClientsRepository(far);
+      expect(await repository.findForAuthentication(UNKNOWN)).toBeNull();
+      await breakIt(proxy);
+      const started = performance.now();
+      const error = await repository.findForAuthentication(UNKNOWN).then(
+        () => null,
+        (reason: unknown) => reason,
+      );
+      expect(isDatabaseUnavailable(error)).toBe(true);
+      expect(performance.now() - started).toBeLessThan(4_500);
+    } finally {
+      await proxy.stop();
+      await far.destroy();
+    }
+  });
+});
+
+describe('change', () => {
+  it('writes the change, the version and the fence in one transaction', async () => {
+    const { clientId } = await insertClient(database);
+    const before = await versionOf(clientId);
+    const expiresAt = new Date('2031-01-01T00:00:00.000Z');
+    const changed = await clients.change(clientId, () => ({ scopes: [], status: 'disabled', expiresAt }));
+    expect(changed?.client).toMatchObject({ scopes: [], status: 'disabled', expiresAt, tier: 'paid' });
+    expect(BigInt(changed?.version ?? 0)).toBeGreaterThan(before);
+    expect(await versionOf(clientId)).toBe(BigInt(changed?.version ?? 0));
+    expect(await fenceOf(clientId)).toBe(changed?.version);
+  });
+
+  it('does nothing when the decision throws', async () => {
+    const { clientId } = await insertClient(database);
+    const before = await versionOf(clientId);
+    const refuse = () => {
+      throw new Error('no');
+    };
+    await expect(clients.change(clientId, refuse)).rejects.toThrow('no');
+    await expect(clients.remove(clientId, refuse)).rejects.toThrow('no');
+    expect(await versionOf(clientId)).toBe(before);
+    expect(await fenceOf(clientId)).toBeNull();
+  });
+
+  it('decides on what the change before it left, never on an older state', async () => {
+    const { clientId } = await insertClient(database, { scopes: [] });
+    const give = (scope: string) =>
+      clients.change(clientId, ({ scopes }): ClientChanges => ({ scopes: [...scopes, scope] }));
+    const names = Array.from({ length: 30 }, (_, n) => `s${n}`);
+    await Promise.all(names.map(give));
+    expect((await clients.find(clientId))?.scopes.toSorted()).toEqual(names.toSorted());
+  });
+
+  it('is null for a client that is not there, and leaves no fence', async () => {
+    expect(await clients.change(UNKNOWN, () => ({ name: 'x' }))).toBeNull();
+    expect(await clients.remove(UNKNOWN, () => undefined)).toBeNull();
+    expect(await fenceOf(UNKNOWN)).toBeNull();
+  });
+});
+
+describe('remove', () => {
+  it('deletes the client and its secrets, and leaves a fence above every version', async () => {
+    const { clientId } = await insertClient(database);
+    const before = await versionOf(clientId);
+    const version = await clients.remove(clientId, () => undefined);
+    expect(BigInt(version ?? 0)).toBeGreaterThan(before);
+    expect(await clients.find(clientId)).toBeNull();
+    expect(await database.query('SELECT 1 FROM client_secrets WHERE client_id = $1', [clientId])).toEqual([]);
+    expect(await fenceOf(clientId)).toBe(version);
+  });
+
+  it('happens once, however many ask at once', async () => {
+    const { clientId } = await insertClient(database);
+    const removed = await Promise.all(Array.from({ length: 20 }, () => clients.remove(clientId, () => undefined)));
+    expect(removed.filter((version) => version !== null)).toHaveLength(1);
+  });
+
+  it('keeps the client when the fence cannot be written', async () => {
+    const { clientId } = await insertClient(database);
+    await database.query('ALTER TABLE credential_fences RENAME TO elsewhere');
+    try {
+      await expect(clients.remove(clientId, () => undefined)).rejects.toMatchObject({ code: '42P01' });
+    } finally {
+      await database.query('ALTER TABLE elsewhere RENAME TO credential_fences');
+    }
+    expect(await clients.find(clientId)).not.toBeNull();
+  });
+});
+
+describe('the outbox', () => {
+  beforeEach(() => database.query('DELETE FROM credential_fences'));
+
+  it('hands out the longest waiting first, as many as asked for', async () => {
+    const ids = [];
+    for (let n = 0; n < 3; n++) {
+      const { clientId } = await insertClient(database);
+      await clients.remove(clientId, () => undefined);
+      await database.query(
+        `UPDATE credential_fences SET created_at = now() - interval '1 minute' * $2 WHERE client_id = $1`,
+        [clientId, 3 - n],
+      );
+      ids.push(clientId);
+    }
+    expect((await clients.pendingFences(2)).map(({ clientId }) => clientId)).toEqual(ids.slice(0, 2));
+  });
+
+  it('keeps the later version when an earlier one was carried', async () => {
+    const { clientId } = await insertClient(database);
+    const first = await clients.change(clientId, () => ({ name: 'one' }));
+    const second = await clients.change(clientId, () => ({ name: 'two' }));
+    await clients.removeFence(clientId, first?.version ?? '');
+    expect(await fenceOf(clientId)).toBe(second?.version);
+    await clients.removeFence(clientId, second?.version ?? '');
+    expect(await fenceOf(clientId)).toBeNull();
+  });
+});
+
+describe('list', () => {
+  const START = Date.UTC(2026, 0, 1);
+  const query = (overrides: Partial<ListQuery<ClientSortKey>> = {}): ListQuery<ClientSortKey> => ({
+    limit: 50,
+    sort: 'created_at',
+    descending: false,
+    after: null,
+    filters: {},
+    ...overrides,
+  });
+  const names = async (overrides: Partial<ListQuery<ClientSortKey>>) =>
+    (await clients.list(query(overrides))).map(({ name }) => name);
+
+  beforeAll(async () => {
+    await database.query('DELETE FROM clients');
+    // Three of each moment, so that pages end between rows of one time; names with bytes that collations disagree on.
+    const made = ['a', 'B', 'b', 'é', 'Z', 'z', '_', '10', '9'];
+    for (const [index, name] of made.entries()) {
+      await insertClient(database, {
+        name,
+        createdAt: new Date(START + Math.floor(index / 3)),
+        tier: index % 2 === 0 ? 'paid' : 'free',
+        status: index === 4 ? 'disabled' : 'active',
+        environment: index < 2 ? 'test' : 'live',
+      });
+    }
+  });
+
+  it.each([
+    ['created_at', false],
+    ['created_at', true],
+    ['name', false],
+    ['name', true],
+  ] as const)('pages by %s (descending: %s): each row once, none left out', async (sort, descending) => {
+    const whole = await clients.list(query({ sort, descending }));
+    expect(whole).toHaveLength(9);
+    const paged: string[] = [];
+    let after: ListQuery<ClientSortKey>['after'] = null;
+    do {
+      const rows = await clients.list(query({ sort, descending, limit: 2, after }));
+      const shown = rows.slice(0, 2);
+      paged.push(...shown.map(({ clientId }) => clientId));
+      const last = shown.at(-1);
+      after =
+        rows.length > 2 && last ? [sort === 'name' ? last.name : last.createdAt.toISOString(), last.clientId] : null;
+    } while (after !== null);
+    expect(paged).toEqual(whole.map(({ clientId }) => clientId));
+  });
+
+  it('sorts names by their bytes, whatever the locale of the database', async () => {
+    expect(await names({ sort: 'name' })).toEqual(['10', '9', 'B', 'Z', '_', 'a', 'b', 'z', 'é']);
+  });
+
+  it.each([
+    [{ status: 'disabled' }, ['Z']],
+    [{ tier: 'free' }, ['B', 'é', 'z', '10']],
+    [{ environment: 'test', tier: 'paid' }, ['a']],
+    [{ name: 'é' }, ['é']],
+    [{ name: `' OR true --` }, []],
+    [{ created_after: new Date(START + 1) }, ['_', '10', '9']],
+    [{ created_before: new Date(START + 1) }, ['a', 'B', 'b']],
+  ] as const)('filters by %j', async (filters, expected) => {
+    expect((await names({ filters })).toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('gives each client its own secrets', async () => {
+    const listed = await clients.list(query());
+    const rows = await database.query<{ id: string; client_id: string }>('SELECT id, client_id FROM client_secrets');
+    const owners = new Map(rows.map(({ id, client_id }) => [id, client_id]));
+    for (const { clientId, secrets } of listed) {
+      expect(secrets).toHaveLength(1);
+      expect(owners.get(secrets[0]?.id ?? '')).toBe(clientId);
+    }
+  });
+});
