@@ -11,6 +11,7 @@ import { type Operation, type Provider, ROUTE_OF } from './providers/provider.js
 import { relay } from './relay.js';
 import { type JsonObject, modelOf, readRequestBody, withModel } from './request-body.js';
 import { UpstreamPools } from './upstream-pools.js';
+import { warmUpDataPlane } from './warm-up.js';
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json[\t ]*(?:;|$)/i;
 
@@ -62,6 +63,14 @@ export class GatewayService {
     return this.answer({ operation, asked, model, json, bytes, sse }, request, reply);
   }
 
+  /**
+   * Runs the code that forwards requests until it is compiled. Call it before saying that the process is ready. Never
+   * throws: a process that cannot warm up still serves.
+   */
+  async warmUp(): Promise<void> {
+    await warmUpDataPlane().catch(() => undefined);
+  }
+
   private readBody(request: HttpRequest): Promise<Buffer> {
     const { 'content-type': type, 'content-encoding': encoding } = request.headers;
     if (type !== undefined && !JSON_TYPE.test(type))
@@ -92,7 +101,7 @@ export class GatewayService {
     const headers = provider.headers(operation, key.value, request.headers, key.callersOwn);
     headers.traceparent = request.traceparent;
     return relay({
-      pool: this.pools.get(provider.origin),
+      pool: this.pools.get(provider),
       path: provider.path(operation, upstream, sse),
       headers,
       body: bytes,

@@ -55,6 +55,11 @@ export class ModelResolver {
     return model;
   }
 
+  /** Whether a model of that name would be taken to a provider. */
+  knows(name: string): boolean {
+    return this.find(name) !== null;
+  }
+
   private find(name: string): ResolvedModel | null {
     if (name.length > MAX_MODEL_NAME || !MODEL_NAME.test(name)) return null;
     const slash = name.indexOf('/');

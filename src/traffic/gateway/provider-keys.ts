@@ -53,7 +53,7 @@ export class ProviderKeys {
     if (token.provider !== null && token.provider !== provider.name)
       throw new InvalidRequestError([
         {
-          location: 'header.X-Provider',
+          location: 'header.x-provider',
           message: `names ${token.provider}, but the model is served by ${provider.name}`,
         },
       ]);
@@ -61,7 +61,7 @@ export class ProviderKeys {
     if (owner !== undefined && owner !== provider)
       throw new InvalidRequestError([
         {
-          location: 'header.X-Provider-Token',
+          location: 'header.x-provider-token',
           message: `is a token for ${owner.name}, but the model is served by ${provider.name}`,
         },
       ]);

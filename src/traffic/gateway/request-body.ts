@@ -57,7 +57,11 @@ function parseObject(bytes: Buffer): JsonObject {
   } catch {
     throw new MalformedBodyError('The request body is not valid JSON.');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new MalformedBodyError('The request body must be a JSON object.');
-  return value as JsonObject;
+  if (!isObject(value)) throw new MalformedBodyError('The request body must be a JSON object.');
+  return value;
+}
+
+/** Whether a parsed JSON value is an object. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

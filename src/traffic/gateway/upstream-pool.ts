@@ -20,7 +20,7 @@ export class UpstreamPool {
   private inFlight = 0;
 
   constructor(
-    readonly origin: string,
+    origin: string,
     readonly timeouts: UpstreamTimeouts,
     private readonly maxConnections: number,
   ) {

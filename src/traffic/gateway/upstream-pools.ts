@@ -1,26 +1,20 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../../platform/config/settings.js';
+import type { RemoteProvider } from './providers/provider.js';
 import { UpstreamPool } from './upstream-pool.js';
 
 const MAX_CONNECTIONS = 1024;
 
-/** A provider's connections, for the metrics. */
-export interface PoolStats {
-  readonly origin: string;
-  readonly connected: number;
-  readonly running: number;
-}
-
-/** One bounded pool of connections for each provider's origin, closed when the application shuts down. */
+/** One bounded pool of connections for each provider, closed when the application shuts down. */
 @Injectable()
 export class UpstreamPools implements OnApplicationShutdown {
   private readonly pools = new Map<string, UpstreamPool>();
 
   constructor(private readonly settings: Settings) {}
 
-  /** The pool of an origin, which must be one from the settings. */
-  get(origin: string): UpstreamPool {
-    let pool = this.pools.get(origin);
+  /** The connections to a provider, whose origin is the operator's choice. */
+  get({ name, origin }: RemoteProvider): UpstreamPool {
+    let pool = this.pools.get(name);
     if (pool === undefined) {
       pool = new UpstreamPool(
         origin,
@@ -31,13 +25,14 @@ export class UpstreamPools implements OnApplicationShutdown {
         },
         MAX_CONNECTIONS,
       );
-      this.pools.set(origin, pool);
+      this.pools.set(name, pool);
     }
     return pool;
   }
 
-  stats(): PoolStats[] {
-    return [...this.pools.values()].map((pool) => ({ origin: pool.origin, ...pool.stats() }));
+  /** By provider: open connections, or requests under way. */
+  stats(kind: 'connected' | 'running'): Record<string, number> {
+    return Object.fromEntries([...this.pools].map(([name, pool]) => [name, pool.stats()[kind]]));
   }
 
   /** By now accepted requests have finished or run out of grace; what is left is broken off. */

@@ -1,6 +1,6 @@
 import type { LocalAnswer } from '../providers/provider.js';
-import type { JsonObject } from '../request-body.js';
-import { countTokens, echoId, isObject, objectsAt, pieces, readMessages, refuse, sse, textOf } from './echo-input.js';
+import { isObject, type JsonObject } from '../request-body.js';
+import { countTokens, echoId, objectsAt, pieces, readMessages, refuse, sse, textOf } from './echo-input.js';
 
 /** How a Gemini answer is written: at once, as server-sent events, or as a JSON array that grows. */
 export type GeminiForm = 'whole' | 'sse' | 'array';

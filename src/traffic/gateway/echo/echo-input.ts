@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { InvalidRequestError } from '../../../kernel/app-error.js';
-import type { JsonObject } from '../request-body.js';
+import { isObject, type JsonObject } from '../request-body.js';
 
 /** What was said to the echo: its answer, and how much input it came from. */
 export interface EchoInput {
@@ -42,10 +42,6 @@ export function flagAt(body: JsonObject, name: string): boolean {
   const value = body[name];
   if (value !== undefined && value !== null && typeof value !== 'boolean') refuse(name, 'must be true or false');
   return value === true;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The text of a message's content: a string, or parts of which those with a `text` count. */

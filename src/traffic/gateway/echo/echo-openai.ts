@@ -1,6 +1,6 @@
 import type { LocalAnswer } from '../providers/provider.js';
-import type { JsonObject } from '../request-body.js';
-import { countTokens, echoId, flagAt, isObject, objectsAt, pieces, readMessages, refuse, sse } from './echo-input.js';
+import { isObject, type JsonObject } from '../request-body.js';
+import { countTokens, echoId, flagAt, objectsAt, pieces, readMessages, refuse, sse } from './echo-input.js';
 
 const SSE = 'text/event-stream; charset=utf-8';
 const JSON_TYPE = 'application/json';
