@@ -23,6 +23,7 @@ export class DropApiLogAuthHeaders1770000000000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     await aloneOnApiLogs(runner, async () => {
+      const neverUsed = await isNeverUsed(runner);
       if (await holdsHeaders(runner)) {
         const columns = await prepare(runner);
         await copyAll(runner, columns);
@@ -31,7 +32,7 @@ export class DropApiLogAuthHeaders1770000000000 implements MigrationInterface {
         await runner.query('ANALYZE api_logs_rewrite');
         await swap(runner, columns);
       }
-      await removeTraces(runner);
+      if (!neverUsed) await removeTraces(runner);
     });
   }
 
@@ -39,6 +40,13 @@ export class DropApiLogAuthHeaders1770000000000 implements MigrationInterface {
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('ALTER TABLE api_logs ADD COLUMN auth_headers jsonb');
   }
+}
+
+/** A new installation, whose table was made a moment ago: there is nothing to look for in the server's files. */
+async function isNeverUsed(runner: QueryRunner): Promise<boolean> {
+  const [{ unused }] = await runner.query(`
+    SELECT pg_relation_size('api_logs') = 0 AND pg_stat_get_tuples_inserted('api_logs'::regclass) = 0 AS unused`);
+  return unused === true;
 }
 
 /** A column dropped by hand counts: its values are still in the rows. */
