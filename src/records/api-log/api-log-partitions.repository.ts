@@ -68,7 +68,7 @@ export class ApiLogPartitionsRepository {
   #alone<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.database.transaction(async (manager) => {
       await manager.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended('core-nest:api-log-partitions', 0))`);
+      await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended('core-nest:api-log-partitions:change', 0))`);
       return work(manager);
     });
   }
