@@ -30,7 +30,11 @@ export interface Page<T> {
 const MAX_LIMIT = 200;
 const DEFAULT_LIMIT = 50;
 const MAX_TEXT = 256;
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+/** RFC 3339, with the offsets PostgreSQL takes. */
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-5]):[0-5]\d)$/;
+/** The instants both JavaScript and PostgreSQL write with a four-digit year. */
+const FIRST_INSTANT = Date.parse('0001-01-01T00:00:00Z');
+const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
 /**
  * Reads the conventions every list shares (contract, section 4): `limit`, `cursor`, `sort` and filters by name.
@@ -91,12 +95,19 @@ function readFilter(value: string, kind: FilterKind): string | number | Date | {
     return value.length <= MAX_TEXT ? value : { problem: `must have at most ${MAX_TEXT} characters` };
   if (kind === 'integer') return /^-?\d{1,9}$/.test(value) ? Number(value) : { problem: 'must be a whole number' };
   if (kind === 'time') {
-    const time = new Date(value);
-    return RFC3339.test(value) && !Number.isNaN(time.getTime())
-      ? time
-      : { problem: 'must be an RFC 3339 time, e.g. 2026-01-31T00:00:00Z' };
+    return readTime(value) ?? { problem: 'must be an RFC 3339 time, e.g. 2026-01-31T00:00:00Z' };
   }
   return kind.includes(value) ? value : { problem: `must be one of ${kind.join(', ')}` };
+}
+
+/** A time that exists: JavaScript alone would take 30 February for 2 March, and PostgreSQL would refuse it. */
+function readTime(value: string): Date | null {
+  const [, year, month, day] = RFC3339.exec(value) ?? [];
+  if (day === undefined) return null;
+  const time = new Date(value);
+  const daysInMonth = new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate();
+  const exists = Number(day) <= daysInMonth && time.getTime() >= FIRST_INSTANT && time.getTime() <= LAST_INSTANT;
+  return exists && !/T24/.test(value) ? time : null;
 }
 
 /**

@@ -1,0 +1,19 @@
+import { newRequestId, requestIdFor } from './request-id.js';
+
+describe('requestIdFor', () => {
+  it.each(['a', 'abc-DEF_1.2', 'x'.repeat(64)])('keeps %p', (incoming) => {
+    expect(requestIdFor(incoming)).toBe(incoming);
+  });
+
+  it.each([undefined, '', 'x'.repeat(65), 'a b', 'a,b', 'first, second', 'a\nb', 'a\n', 'é', '<script>', ['a', 'b']])(
+    'replaces %p by one of ours',
+    (incoming) => {
+      expect(requestIdFor(incoming)).toMatch(/^req_[0-9a-f]{24}$/);
+    },
+  );
+
+  it('never gives an id twice, over refills of its pool', () => {
+    const ids = new Set(Array.from({ length: 5_000 }, newRequestId));
+    expect(ids.size).toBe(5_000);
+  });
+});
