@@ -14,7 +14,7 @@ import {
   presentClient,
   presentCreatedClient,
 } from './client-view.js';
-import { CreateClientDto, UpdateClientDto } from './clients.dto.js';
+import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
 import type { ClientSortKey } from './clients.repository.js';
 import { ClientsService, type Grantor } from './clients.service.js';
 
@@ -46,11 +46,7 @@ export class ClientsController {
     @Req() request: HttpRequest,
     @JsonBody(CreateClientDto) body: CreateClientDto,
   ): Promise<CreatedClientView> {
-    const { expires_at, ...fields } = body;
-    const { client, credential } = await this.clients.create(grantorOf(request), {
-      ...fields,
-      expiresAt: timeOf(expires_at),
-    });
+    const { client, credential } = await this.clients.create(grantorOf(request), toNewClient(body));
     return presentCreatedClient(client, credential);
   }
 
@@ -80,9 +76,7 @@ export class ClientsController {
     @Param('client_id') clientId: string,
     @JsonBody(UpdateClientDto) body: UpdateClientDto,
   ): Promise<ClientView> {
-    const { expires_at, ...fields } = body;
-    const changes = { ...fields, ...(expires_at === undefined ? {} : { expiresAt: timeOf(expires_at) }) };
-    return presentClient(await this.clients.update(grantorOf(request), clientId, changes));
+    return presentClient(await this.clients.update(grantorOf(request), clientId, toChanges(body)));
   }
 
   @Delete(':client_id')
@@ -106,8 +100,4 @@ export class ClientsController {
 function grantorOf(request: HttpRequest): Grantor {
   const state = request.identity?.state;
   return { scopes: state?.method === 'client' ? state.scopes : [] };
-}
-
-function timeOf(text: string | null | undefined): Date | null {
-  return text == null ? null : new Date(text);
 }

@@ -2,6 +2,8 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, ValidateIf } from 'class-validator';
 import { ENVIRONMENTS, type Environment } from './api-key.js';
 import { CLIENT_STATUSES, type ClientStatus } from './client.entity.js';
+import type { ClientChanges } from './clients.repository.js';
+import type { NewClient } from './clients.service.js';
 import { IsClientName, IsScopeList, IsTierName, IsTimeOrNull, SCOPES } from './clients.validators.js';
 
 /** Absent is fine; null is not, unless the field says so. */
@@ -60,4 +62,18 @@ export class UpdateClientDto {
   @MayBeAbsent()
   @IsTimeOrNull()
   expires_at?: string | null;
+}
+
+/** What a validated body asks for. */
+export function toNewClient({ expires_at, ...fields }: CreateClientDto): NewClient {
+  return { ...fields, expiresAt: timeOf(expires_at) };
+}
+
+/** What a validated body changes; an absent field stays absent. */
+export function toChanges({ expires_at, ...fields }: UpdateClientDto): ClientChanges {
+  return expires_at === undefined ? fields : { ...fields, expiresAt: timeOf(expires_at) };
+}
+
+function timeOf(text: string | null | undefined): Date | null {
+  return text == null ? null : new Date(text);
 }

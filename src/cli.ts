@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import {
+  CLIENTS_USAGE,
+  type ClientsCommand,
+  inOptionNames,
+  parseClientsCommand,
+  UsageError,
+} from './identity/clients/clients-command.js';
+import { ClientsCommandModule } from './identity/clients/clients-command.module.js';
+import { ClientsCommandService, type CommandResult } from './identity/clients/clients-command.service.js';
+import { AppError, InvalidRequestError } from './kernel/app-error.js';
+import { InvalidSettingsError, loadSettings } from './platform/config/load-settings.js';
+import { readEnvironment } from './platform/config/read-environment.js';
+import type { Settings } from './platform/config/settings.js';
+import { isDatabaseUnavailable } from './platform/database/database-error.js';
+
+const USAGE = `Usage: npm run --silent cli -- <command>\n\n${CLIENTS_USAGE}\n`;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** What the commands read of the environment: a serving process's other settings need not be right for them. */
+const NEEDED: readonly (keyof Settings)[] = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'BCRYPT_COST',
+  'RATE_LIMITS',
+  'AUTH_CACHE_RECHECK_SECONDS',
+];
+
+/** SQLSTATEs of a database that this release's migrations have not reached: no such table, no such column. */
+const NOT_MIGRATED: readonly unknown[] = ['42P01', '42703'];
+const REFUSED_LOGIN: readonly unknown[] = ['28P01', '28000', '3D000'];
+
+async function main(words: readonly string[]): Promise<void> {
+  const [topic, ...rest] = words;
+  if (topic === '--help' || topic === 'help') {
+    process.stdout.write(USAGE);
+    return;
+  }
+  try {
+    if (topic !== 'clients') throw new UsageError('There is one topic: clients.');
+    const command = await parseClientsCommand(rest);
+    const result = await runCommand(command);
+    process.stdout.write(`${command.json ? JSON.stringify(result.json) : result.text}\n`);
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`);
+    process.exitCode = error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+async function runCommand(command: ClientsCommand): Promise<CommandResult> {
+  const settings = commandSettings();
+  const context = await NestFactory.createApplicationContext(ClientsCommandModule.for(settings), {
+    logger: false,
+    abortOnError: false,
+  });
+  try {
+    return await context.get(ClientsCommandService).run(command);
+  } finally {
+    await context.close();
+  }
+}
+
+function commandSettings(): Settings {
+  const env = readEnvironment(process.cwd(), process.env);
+  const needed = Object.fromEntries(NEEDED.map((name) => [name, env[name]]));
+  // No command derives a key that must last: whoever has the database's URL need not have the master key.
+  return loadSettings({ ...needed, MASTER_KEY: randomBytes(32).toString('hex') });
+}
+
+/** One sentence for whoever typed the command. Never an error's own text where that could hold a secret or SQL. */
+function explain(error: unknown): string {
+  if (error instanceof InvalidRequestError) return `${inOptionNames(error)}.`;
+  if (error instanceof UsageError || error instanceof AppError || error instanceof InvalidSettingsError)
+    return error.message;
+  const { name, code } = error as { name?: unknown; code?: unknown };
+  if (NOT_MIGRATED.includes(code)) return 'DATABASE_URL: this database is not up to date. Run: npm run migrate';
+  if (REFUSED_LOGIN.includes(code))
+    return 'DATABASE_URL: PostgreSQL refused the user, the password or the name of the database.';
+  if (isDatabaseUnavailable(error))
+    return 'DATABASE_URL: PostgreSQL does not answer there. Start it (npm run quickstart starts the embedded one), or correct the address.';
+  return `The command failed (${[name, code].filter((part) => typeof part === 'string').join(' ')}).`;
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,51 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ConfigModule } from '../../platform/config/config.module.js';
+import type { Settings } from '../../platform/config/settings.js';
+import { servingOptions } from '../../platform/database/data-source.js';
+import { RedisModule } from '../../platform/redis/redis.module.js';
+import { ClientEntity } from './client.entity.js';
+import { ClientSecretEntity } from './client-secret.entity.js';
+import { ClientsRepository } from './clients.repository.js';
+import { ClientsService } from './clients.service.js';
+import { ClientsCommandService } from './clients-command.service.js';
+import { CredentialCache } from './credential-cache.js';
+import { CredentialFenceEntity } from './credential-fence.entity.js';
+import { CredentialSeal } from './credential-seal.js';
+import { DetachedRevocations } from './detached-revocations.js';
+import { RevocationChannel } from './revocation-channel.js';
+import { SecretHasher } from './secret-hasher.js';
+
+/** The smallest number of connections that the settings allow; commands run one after the other. */
+const CONNECTIONS = 2;
+
+/** What managing clients from the command line needs: PostgreSQL, Redis if there is one, and nothing that serves. */
+@Module({})
+export class ClientsCommandModule {
+  /** PostgreSQL is tried once: whoever typed the command is waiting. */
+  static for(settings: Settings): DynamicModule {
+    return {
+      module: ClientsCommandModule,
+      imports: [
+        ConfigModule.for(settings),
+        TypeOrmModule.forRoot({
+          ...servingOptions(settings.DATABASE_URL, CONNECTIONS),
+          autoLoadEntities: true,
+          retryAttempts: 1,
+        }),
+        TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
+        RedisModule,
+      ],
+      providers: [
+        ClientsRepository,
+        ClientsService,
+        ClientsCommandService,
+        SecretHasher,
+        CredentialSeal,
+        CredentialCache,
+        { provide: RevocationChannel, useClass: DetachedRevocations },
+      ],
+      exports: [ClientsCommandService],
+    };
+  }
+}

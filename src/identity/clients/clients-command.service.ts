@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { ADMIN_SCOPE } from '../../kernel/handler-marks.js';
+import type { ListQuery } from '../../platform/http/list-query.js';
+import { type ClientView, presentClient, presentCreatedClient } from './client-view.js';
+import type { ClientSortKey } from './clients.repository.js';
+import { ClientsService, type Grantor, type NewClient } from './clients.service.js';
+import type { ClientsCommand } from './clients-command.js';
+
+/** What a command has to say: one JSON value for programs, lines for people. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/** Whoever can start a process on this machine with its settings can do everything with its clients. */
+const OPERATOR: Grantor = { scopes: [ADMIN_SCOPE] };
+const PAGE = 200;
+
+/** The commands on clients: the same rules and promises as over HTTP, straight to PostgreSQL. */
+@Injectable()
+export class ClientsCommandService {
+  constructor(private readonly clients: ClientsService) {}
+
+  /** Does what was asked for; throws what {@link ClientsService} throws. */
+  run(command: ClientsCommand): Promise<CommandResult> {
+    if (command.action === 'create') return this.#create(command.client);
+    if (command.action === 'revoke') return this.#revoke(command.clientId);
+    return this.#list();
+  }
+
+  async #create(input: NewClient): Promise<CommandResult> {
+    const { client, credential } = await this.clients.create(OPERATOR, input);
+    const json = presentCreatedClient(client, credential);
+    const lines = [
+      `Made the client "${json.name}": tier ${json.tier}, scopes ${json.scopes.join(' ') || 'none'}.`,
+      '',
+      `  client_id      ${json.client_id}`,
+      `  client_secret  ${json.client_secret}`,
+      `  api_key        ${json.api_key}`,
+      '',
+      'The secret is shown this once and is kept nowhere.',
+    ];
+    return { json, text: lines.join('\n') };
+  }
+
+  async #revoke(clientId: string): Promise<CommandResult> {
+    const outcome = await this.clients.revoke(OPERATOR, clientId);
+    const revoked = { client_id: clientId, revoked: true, propagation: outcome.propagation };
+    if (outcome.propagation === 'complete')
+      return { json: revoked, text: `Revoked ${clientId}: no request that starts from now on is accepted.` };
+    return {
+      json: { ...revoked, bounded_by_seconds: outcome.boundedBySeconds },
+      text: `Revoked ${clientId}: every replica refuses it within ${outcome.boundedBySeconds} seconds.`,
+    };
+  }
+
+  async #list(): Promise<CommandResult> {
+    const data: ClientView[] = [];
+    for (let after: ListQuery<ClientSortKey>['after'] | undefined = null; after !== undefined; ) {
+      const page: ClientView[] = (
+        await this.clients.list({ limit: PAGE, sort: 'created_at', descending: false, after, filters: {} })
+      ).map(presentClient);
+      const shown = page.slice(0, PAGE);
+      data.push(...shown);
+      const last = shown.at(-1);
+      after = page.length > PAGE && last ? [last.created_at, last.client_id] : undefined;
+    }
+    const lines = data.map((client) =>
+      [client.client_id, client.status, client.tier, client.scopes.join(','), client.name].join('  '),
+    );
+    return { json: { data }, text: lines.join('\n') || 'There are no clients yet.' };
+  }
+}
