@@ -119,6 +119,7 @@ describe('LimiterService on a Redis of its own', () => {
     ['a fraction', (key: string) => redis.client.set(key, '1e999')],
     ['not a number', (key: string) => redis.client.set(key, 'nan')],
     ['hexadecimal', (key: string) => redis.client.set(key, '0xfffffffffffffff')],
+    ['a number and more', (key: string) => redis.client.set(key, '9999999999999999x')],
     ['a negative number', (key: string) => redis.client.set(key, '-1')],
     ['a megabyte', (key: string) => redis.client.set(key, '9'.repeat(1_000_000))],
     ['a NUL', (key: string) => redis.client.set(key, '1\u0000')],

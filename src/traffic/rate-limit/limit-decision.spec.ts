@@ -70,6 +70,24 @@ describe('decide', () => {
     expect(refused.tightest).toMatchObject({ class: 'general', remaining: 3, resetSeconds: 360 });
   });
 
+  it('names the bucket that refuses, though another takes longer until it is full', () => {
+    const subject = buildSubject(['general', 1000, 3600], ['query', 2, 60]);
+    subject.takeFrom(0, 500);
+    subject.take(2);
+    expect(subject.take()).toMatchObject({
+      allowed: false,
+      buckets: [{ remaining: 498, resetSeconds: 1808 }, {}],
+      tightest: { class: 'query', remaining: 0, resetSeconds: 30 },
+    });
+  });
+
+  it('when both refuse a larger cost, names the longer wait, though the other has less', () => {
+    const subject = buildSubject(['query', 10, 60], ['general', 10, 3600]);
+    subject.takeFrom(0, 9);
+    subject.takeFrom(1, 8);
+    expect(subject.take(3).tightest).toMatchObject({ class: 'general', remaining: 2, resetSeconds: 360 });
+  });
+
   it('when both refuse, names the longer wait, so that it is enough for both', () => {
     const subject = buildSubject(['query', 1, 60], ['general', 1, 3600]);
     subject.take();
