@@ -23,13 +23,14 @@ const FIXED_HEADERS = Object.entries(SECURITY_HEADERS)
  * not answered and, without a request under way, not recorded.
  */
 export function answerClientError(edge: RequestEdge, error: Error & { code?: string }, socket: Socket): void {
+  const request = edge.current(socket);
   const saidNothing = socket.bytesRead === 0;
-  if (error.code === 'ECONNRESET' || socket.destroyed || saidNothing || isClosing(socket)) {
+  const left = error.code === 'ECONNRESET' || (error.code === 'HPE_INVALID_EOF_STATE' && request !== undefined);
+  if (left || saidNothing || socket.destroyed || isClosing(socket)) {
     socket.destroy();
     return;
   }
   const refusal = REFUSALS.get(error.code ?? '') ?? MALFORMED_REQUEST;
-  const request = edge.current(socket);
   if (request === undefined) {
     const record = edge.recordUnreadable(socket, refusal);
     write(socket, refusal, record.requestId, '');

@@ -9,11 +9,12 @@ import { ClientAddresses } from './client-address.js';
 import { answerClientError } from './client-error.js';
 import type { HttpReply, HttpRequest } from './http-request.js';
 import { rememberContinue } from './raw-body.js';
+import { refusalOf } from './refusal.js';
 import { RequestEdge } from './request-edge.js';
 import { RequestObservers } from './request-observer.js';
 import { traceparentFor } from './trace-context.js';
 import { isClosing } from './unread-body.js';
-import { writeError } from './write-error.js';
+import { writeRefusal } from './write-error.js';
 
 const MAX_HEADER_BYTES = 16_384;
 /** A header block that takes longer is answered 408. */
@@ -67,7 +68,7 @@ function createServer(edge: RequestEdge, settings: Settings): FastifyInstance {
     frameworkErrors: (error, request, reply) => {
       // The router refuses a malformed path before any hook runs.
       const refusal = edge.begin(request as HttpRequest, reply as HttpReply);
-      writeError(request as HttpRequest, reply as HttpReply, refusal ?? error);
+      writeRefusal(request as HttpRequest, reply as HttpReply, refusal ?? refusalOf(error));
     },
   });
   prepareServer(instance.server);
@@ -81,7 +82,7 @@ function createServer(edge: RequestEdge, settings: Settings): FastifyInstance {
     }
     const refusal = edge.begin(request, reply);
     if (refusal === null) done();
-    else writeError(request, reply, refusal);
+    else writeRefusal(request, reply, refusal);
   });
   allowOrigins(instance, listItems(settings.CORS_ALLOWED_ORIGINS));
   return instance;

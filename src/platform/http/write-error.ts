@@ -12,15 +12,19 @@ import { closeAfterAnswer, leavesBodyUnread } from './unread-body.js';
  */
 export function writeError(request: HttpRequest, reply: HttpReply, error: unknown): void {
   const refusal = refusalOf(error);
-  request.record.errorCode = refusal.code;
   if (refusal === INTERNAL_ERROR) logError(error, { requestId: request.record.requestId });
+  writeRefusal(request, reply, refusal);
+}
 
+/** As `writeError`, for what is already known to be a refusal. */
+export function writeRefusal(request: HttpRequest, reply: HttpReply, refusal: Refusal): void {
   const { raw } = reply;
+  if (raw.destroyed) return;
+  request.record.errorCode = refusal.code;
   if (raw.headersSent) {
     if (!raw.writableEnded) raw.destroy();
     return;
   }
-  if (raw.destroyed) return;
 
   const surface = surfaceOf(request.url);
   const { contentType, text } = errorBody(surface, refusal, request.record.requestId, request.url);
