@@ -13,6 +13,7 @@ const CHECKS = [
   ['dependency rules', 'deps'],
   ['unused code', 'unused'],
   ['.env.example = settings', 'env-example'],
+  ['lock file of every platform', 'lock'],
   ['build', 'build'],
 ];
 
