@@ -2,45 +2,14 @@ import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
-import { migratingDataSource } from '../../src/platform/database/data-source.js';
 import type { EmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { eventually } from '../support/eventually.js';
+import { migrateUpTo, revertDownTo } from '../support/migrate-to.js';
 import { startPostgres } from '../support/postgres-server.js';
-import { migrationClasses } from '../support/test-database.js';
 
 const ROWS = 200_000;
 const CANARY = 'CANARY4f1d';
 const run = promisify(execFile);
-
-/** The migrations up to and with the class whose name begins so. */
-function migrationsUpTo(prefix: string) {
-  const classes = migrationClasses();
-  return classes.slice(0, classes.findIndex(({ name }) => name.startsWith(prefix)) + 1);
-}
-
-async function migrateUpTo(url: string, prefix: string): Promise<void> {
-  const dataSource = migratingDataSource(url, migrationsUpTo(prefix) as never);
-  await dataSource.initialize();
-  try {
-    await dataSource.runMigrations();
-  } finally {
-    await dataSource.destroy();
-  }
-}
-
-async function undoDownTo(url: string, prefix: string): Promise<void> {
-  const dataSource = migratingDataSource(url, migrationClasses() as never);
-  await dataSource.initialize();
-  try {
-    const names = migrationClasses().map(({ name }) => name);
-    for (const name of names.reverse()) {
-      if (name.startsWith(prefix)) return;
-      await dataSource.undoLastMigration();
-    }
-  } finally {
-    await dataSource.destroy();
-  }
-}
 
 describe('api_logs upgraded from the earlier core-nest', () => {
   let postgres: EmbeddedPostgres;
@@ -97,6 +66,13 @@ describe('api_logs upgraded from the earlier core-nest', () => {
         FROM api_logs WHERE request_id LIKE 'req-%') AS rows`);
     return rows[0];
   }
+
+  const killMigration = () =>
+    client.query(`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'core-nest'`);
+
+  const isTrue = async (sql: string) => (await client.query(`SELECT (${sql}) AS is`)).rows[0].is === true;
 
   /** The files below the data directory that hold the canary. */
   async function filesWithCanary(): Promise<string[]> {
@@ -179,12 +155,6 @@ describe('api_logs upgraded from the earlier core-nest', () => {
   it('can be run again after its session was killed, before the swap and after it', async () => {
     await fill(60_000);
     const before = await digest();
-    const killMigration = () =>
-      client.query(`
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'core-nest'`);
-    const isTrue = async (sql: string) => (await client.query(`SELECT (${sql}) AS is`)).rows[0].is === true;
-
     const first = expect(migrateUpTo(url, 'PartitionApiLogs')).rejects.toThrow();
     await eventually(() => isTrue(`coalesce(pg_relation_size(to_regclass('api_logs_rewrite')), 0) > 0`));
     await killMigration();
@@ -220,6 +190,26 @@ describe('api_logs upgraded from the earlier core-nest', () => {
     expect(left.rows).toEqual([]);
   }, 60_000);
 
+  it('can be run again after its session was killed while it built an index', async () => {
+    await fill(1_000);
+    const before = await digest();
+    await migrateUpTo(url, 'DropApiLogAuthHeaders');
+    const old = new Client({ connectionString: url });
+    await old.connect();
+    await old.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await old.query('SELECT 1');
+    const first = expect(migrateUpTo(url, 'PartitionApiLogs')).rejects.toThrow();
+    const invalid = `EXISTS (SELECT FROM pg_index WHERE indrelid = 'api_logs'::regclass AND NOT indisvalid)`;
+    await eventually(() => isTrue(invalid), 10_000);
+    await killMigration();
+    await first;
+    await old.end();
+    expect(await isTrue(invalid)).toBe(true);
+    await migrateUpTo(url, 'PartitionApiLogs');
+    expect(await digest()).toEqual(before);
+    expect(await isTrue('EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)')).toBe(false);
+  }, 60_000);
+
   it('lets readers through while a long transaction keeps it from the swap', async () => {
     await fill(1_000);
     const long = new Client({ connectionString: url });
@@ -245,7 +235,7 @@ describe('api_logs upgraded from the earlier core-nest', () => {
     await fill(2_000);
     const before = await digest();
     await migrateUpTo(url, 'PartitionApiLogs');
-    await undoDownTo(url, 'CreateApiLogs');
+    await revertDownTo(url, 'CreateApiLogs');
     const { rows } = await client.query(
       'SELECT count(*)::int AS rows, count(auth_headers)::int AS headers FROM api_logs',
     );

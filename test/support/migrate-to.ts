@@ -1,0 +1,35 @@
+import type { DataSource } from 'typeorm';
+import { migratingDataSource } from '../../src/platform/database/data-source.js';
+import { migrationClasses } from './test-database.js';
+
+/** Runs the migrations up to and with the class whose name begins with `prefix`. */
+export async function migrateUpTo(url: string, prefix: string): Promise<void> {
+  const classes = migrationClasses();
+  const wanted = classes.slice(0, classes.findIndex(({ name }) => name.startsWith(prefix)) + 1);
+  await withDataSource(url, wanted, async (dataSource) => {
+    await dataSource.runMigrations();
+  });
+}
+
+/** Reverts the migrations after the class whose name begins with `prefix`, newest first; all of them must have run. */
+export async function revertDownTo(url: string, prefix: string): Promise<void> {
+  const names = migrationClasses().map(({ name }) => name);
+  const after = names.length - 1 - names.findIndex((name) => name.startsWith(prefix));
+  await withDataSource(url, migrationClasses(), async (dataSource) => {
+    for (let n = 0; n < after; n++) await dataSource.undoLastMigration();
+  });
+}
+
+async function withDataSource(
+  url: string,
+  classes: ReturnType<typeof migrationClasses>,
+  work: (dataSource: DataSource) => Promise<void>,
+): Promise<void> {
+  const dataSource = migratingDataSource(url, classes as never);
+  await dataSource.initialize();
+  try {
+    await work(dataSource);
+  } finally {
+    await dataSource.destroy();
+  }
+}
