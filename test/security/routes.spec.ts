@@ -1,0 +1,205 @@
+import type { AddressInfo } from 'node:net';
+import { Controller, Get } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import type { RouteOptions } from 'fastify';
+import { AppModule } from '../../src/app.module.js';
+import { PERMISSIONS, type Permission, type Requirement } from '../../src/kernel/handler-marks.js';
+import { EdgeAdapter } from '../../src/platform/http/edge-adapter.js';
+import { APP_OPTIONS, setUpApp } from '../../src/platform/http/http-app.js';
+import { NO_PROVIDERS } from '../support/app.js';
+import { buildSettings } from '../support/build-settings.js';
+import { type InsertedClient, insertClient, wrongKeyOf } from '../support/insert-client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+/** Everything that answers without a credential. One more on this list is a decision, not an accident. */
+const OPEN = [
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /openapi.json',
+  'GET /docs',
+  'GET /docs/',
+  'GET /docs/*',
+  'GET /docs/LICENSE',
+  'GET /docs/docs/swagger-ui-init.js',
+  'GET /docs/index.html',
+  'GET /docs/swagger-ui-init.js',
+];
+
+/** Every other route, and what it asks for. */
+const NEEDS: ReadonlyMap<string, Requirement> = new Map([
+  ['GET /api/v1/whoami', 'authenticated'],
+  ['POST /api/v1/clients', 'clients:write'],
+  ['GET /api/v1/clients', 'clients:read'],
+  ['GET /api/v1/clients/:client_id', 'clients:read'],
+  ['PATCH /api/v1/clients/:client_id', 'clients:write'],
+  ['DELETE /api/v1/clients/:client_id', 'clients:delete'],
+  ['GET /api/v1/api-logs', 'logs:read'],
+  ['GET /metrics', 'metrics:read'],
+  ['POST /api/v1/query', 'llm:invoke'],
+  ['GET /v1/models', 'llm:invoke'],
+  ['GET /v1/models/*', 'llm:invoke'],
+  ['POST /v1/chat/completions', 'llm:invoke'],
+  ['POST /v1/completions', 'llm:invoke'],
+  ['POST /v1/embeddings', 'llm:invoke'],
+  ['POST /v1/responses', 'llm:invoke'],
+  ['POST /v1/messages', 'llm:invoke'],
+  ['POST /v1/messages/count_tokens', 'llm:invoke'],
+  ['POST /v1beta/models/*', 'llm:invoke'],
+]);
+
+/** The routes a provider token alone opens: those that use it, and the one that tells a caller who it is. */
+const BYOT = new Set(
+  [...NEEDS.keys()].filter((route) => NEEDS.get(route) === 'llm:invoke' || route.includes('whoami')),
+);
+
+const FORGOTTEN = 'GET /forgotten';
+
+/** A controller whose author forgot the mark. */
+@Controller('forgotten')
+class Forgotten {
+  @Get()
+  answer() {
+    return 'should not be seen';
+  }
+}
+
+let database: TestDatabase;
+let app: NestFastifyApplication;
+let url: string;
+let admin: InsertedClient;
+let nobody: InsertedClient;
+/** Clients that hold one permission, and clients that hold all but one. */
+const holders = new Map<Permission, InsertedClient>();
+const others = new Map<Permission, InsertedClient>();
+const routes = new Set<string>();
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const settings = buildSettings({ DATABASE_URL: database.url, ...NO_PROVIDERS });
+  const module = await Test.createTestingModule({
+    imports: [AppModule.for(settings)],
+    controllers: [Forgotten],
+  }).compile();
+  const adapter = new EdgeAdapter(settings);
+  app = module.createNestApplication<NestFastifyApplication>(adapter, APP_OPTIONS);
+  adapter.getInstance().addHook('onRoute', ({ method, url: template }: RouteOptions) => {
+    for (const each of [method].flat()) routes.add(`${each} ${template}`);
+  });
+  setUpApp(app);
+  await app.listen(0, '127.0.0.1');
+  url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+
+  admin = await insertClient(database, { scopes: ['admin'] });
+  nobody = await insertClient(database, { scopes: [] });
+  for (const permission of PERMISSIONS) {
+    holders.set(permission, await insertClient(database, { scopes: [permission] }));
+    const scopes = PERMISSIONS.filter((each) => each !== permission);
+    others.set(permission, await insertClient(database, { scopes }));
+  }
+});
+
+afterAll(async () => {
+  app.getHttpServer().closeAllConnections();
+  await app.close();
+  await database.drop();
+});
+
+describe('the routes', () => {
+  it('are the open ones, the ones listed here with what they ask for, and the forgotten one', () => {
+    const listed = [...OPEN, ...NEEDS.keys(), FORGOTTEN];
+    expect([...routes].filter((route) => !route.startsWith('HEAD ')).sort()).toEqual(listed.sort());
+    const headOf = (route: string) => route.replace('HEAD ', 'GET ');
+    for (const route of routes) expect(listed).toContain(headOf(route));
+  });
+
+  it.each(OPEN)('%s needs no credential, and does not look at a bad one', async (route) => {
+    expect((await call(route)).status).not.toBe(401);
+    expect((await call(route, { authorization: 'Bearer wrong' })).status).not.toBe(401);
+  });
+});
+
+describe.each([...NEEDS.keys()])('%s', (route) => {
+  const requirement = NEEDS.get(route) as Requirement;
+  const methods = route.startsWith('GET ') ? [route, route.replace('GET ', 'HEAD ')] : [route];
+
+  it.each(methods)('%s is 401 without a credential and with a wrong one', async (each) => {
+    const wrong: Record<string, string>[] = [
+      {},
+      { 'x-api-key': 'wrong' },
+      { authorization: `Bearer ${wrongKeyOf(admin.clientId)}` },
+    ];
+    for (const headers of wrong) {
+      const response = await call(each, headers);
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm="core-nest".*Basic realm="core-nest"/);
+      expect(response.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{24}$/);
+      expect(response.headers.get('cache-control')).toBe('no-store');
+    }
+  });
+
+  if (requirement !== 'authenticated') {
+    it.each(methods)('%s is 403 to a client that holds nothing, or everything else', async (each) => {
+      for (const key of [nobody.apiKey, others.get(requirement)?.apiKey]) {
+        const response = await call(each, { authorization: `Bearer ${key}` });
+        expect(response.status).toBe(403);
+        expect(response.headers.get('cache-control')).toBe('no-store');
+        if (each === route) expect(await response.text()).toContain(`\\"${requirement}\\"`);
+      }
+    });
+  }
+
+  it('lets on a client that holds just that, and an administrator', async () => {
+    const just = requirement === 'authenticated' ? nobody : holders.get(requirement);
+    for (const key of [just?.apiKey, admin.apiKey]) {
+      expect([401, 403]).not.toContain((await call(route, { authorization: `Bearer ${key}` })).status);
+    }
+  });
+
+  it(`is ${BYOT.has(route) ? 'open' : '403'} to a provider token alone`, async () => {
+    const { status } = await call(route, { 'x-provider-token': 'sk-of-the-caller' });
+    if (BYOT.has(route)) expect([401, 403]).not.toContain(status);
+    else expect(status).toBe(403);
+  });
+});
+
+describe('a route without a mark', () => {
+  it('is 401 to nobody and 403 to everybody, administrators included', async () => {
+    expect((await call(FORGOTTEN)).status).toBe(401);
+    const known: Record<string, string>[] = [{ 'x-api-key': admin.apiKey }, { 'x-provider-token': 'sk-of-the-caller' }];
+    for (const headers of known) {
+      const response = await call(FORGOTTEN, headers);
+      expect(response.status).toBe(403);
+      expect(await response.text()).not.toContain('should not be seen');
+    }
+  });
+});
+
+describe('a path that is nowhere', () => {
+  it.each(['/nothing', '/v1/nothing', '/api/v1/clients/a/b/c', '/API/V1/whoami', '//api/v1/whoami', '/api/v1/whoami/'])(
+    '%s is 404 and gives nothing away',
+    async (path) => {
+      const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${admin.apiKey}` } });
+      expect(response.status).toBe(404);
+      expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+    },
+  );
+
+  it('is not reached by telling the server to take another method or path', async () => {
+    const tricks = ['x-http-method-override', 'x-original-url', 'x-rewrite-url', 'x-forwarded-prefix'];
+    for (const name of tricks) {
+      const response = await fetch(`${url}/health/live`, { headers: { [name]: '/api/v1/clients' } });
+      expect(await response.json()).toEqual({ status: 'live' });
+    }
+  });
+});
+
+/** A request on a route, with something in place of its parameters and no body. */
+function call(route: string, headers: Record<string, string> = {}): Promise<Response> {
+  const [method = '', template = ''] = route.split(' ');
+  const path = template
+    .replace(':client_id', 'cn_live_000000000000')
+    .replace('v1beta/models/*', 'v1beta/models/nothing:generateContent')
+    .replace('*', 'nothing');
+  return fetch(`${url}${path}`, { method, headers });
+}
