@@ -32,21 +32,33 @@ const NEEDED: readonly (keyof Settings)[] = [
 const NOT_MIGRATED: readonly unknown[] = ['42P01', '42703'];
 const REFUSED_LOGIN: readonly unknown[] = ['28P01', '28000', '3D000'];
 
-async function main(words: readonly string[]): Promise<void> {
+/** What goes where, and how the process ends. */
+interface Ending {
+  readonly code: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+async function main(words: readonly string[]): Promise<Ending> {
   const [topic, ...rest] = words;
-  if (topic === '--help' || topic === 'help') {
-    process.stdout.write(USAGE);
-    return;
-  }
+  if (topic === '--help' || topic === 'help') return { code: 0, stdout: USAGE };
   try {
     if (topic !== 'clients') throw new UsageError('There is one topic: clients.');
     const command = await parseClientsCommand(rest);
     const result = await runCommand(command);
-    process.stdout.write(`${command.json ? JSON.stringify(result.json) : result.text}\n`);
+    return { code: 0, stdout: `${command.json ? JSON.stringify(result.json) : result.text}\n` };
   } catch (error) {
-    process.stderr.write(`${explain(error)}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`);
-    process.exitCode = error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+    if (error instanceof UsageError) return { code: EXIT_USAGE, stderr: `${error.message}\n\n${USAGE}` };
+    return { code: EXIT_FAILED, stderr: `${explain(error)}\n` };
   }
+}
+
+/** Waits until all is written: a pipe may be slower than the process's end. */
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.once('error', reject);
+    stream.write(text, () => resolve());
+  });
 }
 
 async function runCommand(command: ClientsCommand): Promise<CommandResult> {
@@ -72,8 +84,7 @@ function commandSettings(): Settings {
 /** One sentence for whoever typed the command. Never an error's own text where that could hold a secret or SQL. */
 function explain(error: unknown): string {
   if (error instanceof InvalidRequestError) return `${inOptionNames(error)}.`;
-  if (error instanceof UsageError || error instanceof AppError || error instanceof InvalidSettingsError)
-    return error.message;
+  if (error instanceof AppError || error instanceof InvalidSettingsError) return error.message;
   const { name, code } = error as { name?: unknown; code?: unknown };
   if (NOT_MIGRATED.includes(code)) return 'DATABASE_URL: this database is not up to date. Run: npm run migrate';
   if (REFUSED_LOGIN.includes(code))
@@ -83,4 +94,7 @@ function explain(error: unknown): string {
   return `The command failed (${[name, code].filter((part) => typeof part === 'string').join(' ')}).`;
 }
 
-await main(process.argv.slice(2));
+const { code, stdout = '', stderr = '' } = await main(process.argv.slice(2));
+// Whoever closed a pipe early does not see the rest, and is not told so by a stack.
+const written = await Promise.allSettled([write(process.stdout, stdout), write(process.stderr, stderr)]);
+process.exit(written.every(({ status }) => status === 'fulfilled') ? code : EXIT_FAILED);

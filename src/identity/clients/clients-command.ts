@@ -98,7 +98,7 @@ function readWords<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const message = error instanceof Error ? error.message : '';
+    const { message = '' } = error as { message?: string };
     throw new UsageError(`${message.split(/\.\s|\n/, 1)[0]}.`.replace('..', '.'));
   }
 }
