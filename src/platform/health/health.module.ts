@@ -29,13 +29,20 @@ export class HealthModule implements OnModuleInit {
 
   onModuleInit(): void {
     const { redis, database } = this;
-    if (database !== undefined)
+    if (database !== undefined) {
       this.readiness.register('postgresql', () =>
         database.query('SELECT 1').then(
           () => 'up',
           () => 'down',
         ),
       );
+      this.metrics.gauge(
+        'database_connections',
+        'Connections to PostgreSQL, and requests that wait for one.',
+        () => poolOf(database),
+        'state',
+      );
+    }
     this.readiness.register('redis', () => (redis.configured ? (redis.usable ? 'up' : 'down') : 'off'));
     this.metrics.gauge('redis_usable', 'Whether Redis is configured and answers.', () => (redis.usable ? 1 : 0));
     this.metrics.counter(
@@ -44,4 +51,13 @@ export class HealthModule implements OnModuleInit {
       () => ({ ...redis.stats }),
     );
   }
+}
+
+/** The pool's own counts; the driver calls it `master`, replicated or not. */
+function poolOf(database: DataSource) {
+  const { master: pool } = database.driver as unknown as {
+    master?: { totalCount: number; idleCount: number; waitingCount: number };
+  };
+  if (pool === undefined) return { idle: 0, busy: 0, waiting: 0 };
+  return { idle: pool.idleCount, busy: pool.totalCount - pool.idleCount, waiting: pool.waitingCount };
 }

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { AppError, type FieldError, ServiceUnavailableError } from '../../kernel/app-error.js';
+import { AppError, type FieldError, HeadersTooLargeError, ServiceUnavailableError } from '../../kernel/app-error.js';
 import { isDatabaseUnavailable } from '../database/database-error.js';
 
 /** What a caller is told: an `AppError`, or what something else that was thrown amounts to. */
@@ -35,7 +35,7 @@ const BY_STATUS: ReadonlyMap<number, Refusal> = new Map(
     refusal(413, 'payload_too_large', 'The request body is too large.'),
     refusal(414, 'uri_too_long', 'The URL is too long.'),
     refusal(415, 'unsupported_media_type', 'The request body is of a kind this route does not read.'),
-    refusal(431, 'headers_too_large', 'The request has more header lines, or more header bytes, than are read here.'),
+    new HeadersTooLargeError('The request has more header lines, or more header bytes, than are read here.'),
     refusal(503, 'service_unavailable', 'The service cannot answer this right now. Try again shortly.'),
   ].map((each) => [each.status, each]),
 );
