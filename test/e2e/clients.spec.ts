@@ -4,7 +4,7 @@ import { createApp } from '../../src/app.setup.js';
 import { parseApiKey } from '../../src/identity/clients/api-key.js';
 import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
-import { insertClient } from '../support/insert-client.js';
+import { insertClient, wrongKeyOf } from '../support/insert-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { createTestRedis, type TestRedis } from '../support/test-redis.js';
@@ -255,6 +255,19 @@ describe('reading clients', () => {
     expect(answer.text).not.toContain('$2');
   });
 
+  it('shows when a secret was last used, and not before it was', async () => {
+    const { body: made } = await create({ name: 'used' });
+    const lastUse = async () => (await call('GET', at(made.client_id))).body.secrets[0].last_used_at;
+    const wrong = wrongKeyOf(made.client_id);
+    expect((await whoami(wrong)).status).toBe(401);
+    expect(await lastUse()).toBeNull();
+    const before = Date.now();
+    expect((await whoami(made.api_key)).status).toBe(200);
+    await eventually(async () => (await lastUse()) !== null);
+    expect(Date.parse(await lastUse())).toBeGreaterThanOrEqual(before);
+    expect((await call('GET', at(made.client_id))).body.updated_at).toBe(made.updated_at);
+  });
+
   it.each([
     ['unknown', UNKNOWN],
     ['of another case', 'cn_live_exactBYTESof'],
@@ -343,8 +356,10 @@ describe('changing a client', () => {
     const answer = await call('PATCH', at(made.client_id), { tier: 'free', scopes: ['logs:read'], expires_at: null });
     expect(answer.status).toBe(200);
     const { client_secret, api_key, ...fields } = made;
+    const [secret] = made.secrets;
     expect(answer.body).toEqual({
       ...fields,
+      secrets: [{ ...secret, last_used_at: answer.body.secrets[0].last_used_at }],
       tier: 'free',
       scopes: ['logs:read'],
       expires_at: null,

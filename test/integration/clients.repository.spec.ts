@@ -92,10 +92,16 @@ describe('the version', () => {
     expect(await versionOf(other)).toBe(otherBefore);
   });
 
-  it('stays when a secret was merely used', async () => {
+  it('stays when a secret was merely used, which is noted and never turned back', async () => {
     const { clientId } = await insertClient(database);
     const before = await versionOf(clientId);
-    await database.query('UPDATE client_secrets SET last_used_at = now() WHERE client_id = $1', [clientId]);
+    const lastUse = async () => (await clients.find(clientId))?.secrets[0]?.lastUsedAt;
+    const secretId = (await clients.find(clientId))?.secrets[0]?.id ?? '';
+    const [early, late] = [new Date('2026-01-01T00:00:00.001Z'), new Date('2026-01-01T00:00:00.002Z')];
+    expect(await lastUse()).toBeNull();
+    await clients.recordUse(secretId, late);
+    await clients.recordUse(secretId, early);
+    expect(await lastUse()).toEqual(late);
     expect(await versionOf(clientId)).toBe(before);
   });
 

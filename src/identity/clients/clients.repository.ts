@@ -148,6 +148,14 @@ export class ClientsRepository {
     });
   }
 
+  /** Notes when a secret was last used; an earlier time than the one noted is dropped. The client's version stays. */
+  async recordUse(secretId: string, usedAt: Date): Promise<void> {
+    await this.source.manager.query(
+      'UPDATE client_secrets SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)',
+      [secretId, usedAt],
+    );
+  }
+
   /** Revocations that may not have reached Redis, the longest waiting first. */
   pendingFences(limit: number): Promise<Pick<CredentialFenceEntity, 'clientId' | 'version'>[]> {
     return this.source.manager.find(CredentialFenceEntity, { order: { createdAt: 'ASC' }, take: limit });

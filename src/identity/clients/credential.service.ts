@@ -153,6 +153,7 @@ export class CredentialService {
     const { secret, hashed } = await this.matcher.match(credential.secrets, presented, checkedAt);
     if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed);
     this.stats.database += 1;
+    this.reader.noteUse(secret.id);
     await this.#putOnce(withDigest(credential, secret.id, presented.digest), presented.digest);
     return { client: clientAuthOf(credential), fence: null };
   }
