@@ -21,9 +21,13 @@ export type HttpReply = FastifyReply;
 /** The dialect a caller expects its errors in, told by the path alone (contract, section 1). */
 export type Surface = 'openai' | 'anthropic' | 'google' | 'core';
 
+/** Gemini's methods, which its newer SDKs ask for under `/v1` instead of `/v1beta`. */
+const GEMINI_METHOD = /:(?:[a-z]\w*Contents?|countTokens)(?:\?|$)/;
+
 /** The surface of a request path. */
 export function surfaceOf(url: string): Surface {
   if (url.startsWith('/v1/messages')) return 'anthropic';
+  if (url.startsWith('/v1/models/') && GEMINI_METHOD.test(url)) return 'google';
   if (url.startsWith('/v1/')) return 'openai';
   if (url.startsWith('/v1beta/')) return 'google';
   return 'core';

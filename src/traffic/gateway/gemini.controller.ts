@@ -10,8 +10,12 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ['streamGenerateContent', 'stream_generate'],
 ]);
 
-/** Gemini's API, which names the model and the method in the path: `models/{model}:{method}`. */
-@Controller('v1beta/models')
+/**
+ * Gemini's API, which names the model and the method in the path: `models/{model}:{method}`. Google's SDK for
+ * JavaScript asks under `/v1` since its version 3, the others under `/v1beta`; a provider is always asked under `/v1beta`,
+ * which knows all that `/v1` does.
+ */
+@Controller(['v1beta/models', 'v1/models'])
 export class GeminiController {
   constructor(private readonly gateway: GatewayService) {}
 
