@@ -116,6 +116,20 @@ describe('RedisService without a server', () => {
     await service.onApplicationShutdown();
   });
 
+  it('starts within a second and a half where nothing answers', async () => {
+    const frozen = await RedisServer.start();
+    frozen.pause();
+    const service = new RedisService(buildSettings({ REDIS_URL: frozen.url }), new Clock());
+    const start = performance.now();
+    await service.onModuleInit();
+    expect(performance.now() - start).toBeLessThan(1_500);
+    expect(service.usable).toBe(false);
+    frozen.resume();
+    await eventually(() => service.usable, 5_000);
+    await service.onApplicationShutdown();
+    await frozen.stop();
+  });
+
   it('is not usable where none is configured', async () => {
     const service = new RedisService(buildSettings(), new Clock());
     service.defineScript(ECHO_SCRIPT);

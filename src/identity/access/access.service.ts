@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
-import { BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../kernel/handler-marks.js';
+import { ADMIN_SCOPE, BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../kernel/handler-marks.js';
 
 // biome-ignore lint/complexity/noBannedTypes: what Nest's ExecutionContext hands out for handlers and classes
 type Marked = Function;
@@ -11,8 +11,6 @@ interface RouteRule {
   readonly requirement: Requirement | null;
   readonly allowsByot: boolean;
 }
-
-const ALL_PERMISSIONS = 'admin';
 
 /** What a route asks for, and whether an identity has it. Pure: no I/O, so it works whatever is away. */
 @Injectable()
@@ -63,7 +61,7 @@ export class AccessService {
 
 /** Whether a list of scopes holds a permission; `admin` holds all. */
 export function holds(scopes: readonly string[], permission: string): boolean {
-  return scopes.includes(permission) || scopes.includes(ALL_PERMISSIONS);
+  return scopes.includes(permission) || scopes.includes(ADMIN_SCOPE);
 }
 
 function mark<T>(key: string, handler: Marked, controller: Marked): T | undefined {

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import type { CredentialFence } from '../../kernel/auth-state.js';
 import { Clock } from '../../kernel/clock.js';
 import { Settings } from '../config/settings.js';
+import { CallDeadlines } from './call-deadlines.js';
 import { RedisBreaker } from './redis-breaker.js';
 import { fencedLua, type RedisScript } from './redis-script.js';
 
@@ -12,6 +13,8 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const RECONNECT_MAX_MS = 1_000;
 /** After this many unanswered probes the connection is thrown away: a healed network may never revive an old one. */
 const PROBES_BEFORE_RECONNECT = 3;
+/** How long a broken connection may take to close politely. */
+const DISCONNECT_TIMEOUT_MS = 100;
 const FENCED_SUFFIX = 'Fenced';
 
 /** Redis is away, too slow or not configured. The caller does what its docstring says it does without Redis. */
@@ -34,6 +37,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   /** Counted since start: breaker openings and calls that were not answered. */
   readonly stats = { opened: 0, timeouts: 0, failures: 0 };
 
+  readonly #deadlines = new CallDeadlines(COMMAND_TIMEOUT_MS);
   readonly #breaker: RedisBreaker;
   readonly #client: Redis | null;
   readonly #recovered: (() => void)[] = [];
@@ -48,10 +52,10 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     this.#client?.on('close', () => this.#open());
   }
 
-  /** Connects and waits for the first answer, a second at most. */
+  /** Connects and waits for the first answer, a second and a fifth at most. */
   async onModuleInit(): Promise<void> {
     if (this.#client === null) return;
-    await this.#client.connect().catch(() => undefined);
+    await new CallDeadlines(CONNECT_TIMEOUT_MS).bound(this.#client.connect()).catch(() => undefined);
     await this.#probe();
   }
 
@@ -117,7 +121,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     if (this.#client === null || !this.#breaker.closed) throw new RedisUnavailableError();
     const commands = this.#client as unknown as Record<string, ScriptCall>;
     try {
-      const result = await (commands[name] as ScriptCall).apply(this.#client, args);
+      const result = await this.#deadlines.bound((commands[name] as ScriptCall).apply(this.#client, args));
       this.#breaker.answered();
       return result;
     } catch (error) {
@@ -154,11 +158,11 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   async #probe(): Promise<void> {
     if (this.#client === null || this.#stopped) return;
     try {
-      await this.#client.ping();
+      await this.#deadlines.bound(this.#client.ping());
     } catch {
       this.#breaker.probeFailed();
-      const suspect = this.#client.status === 'ready' && this.#breaker.failedProbes % PROBES_BEFORE_RECONNECT === 0;
-      if (suspect) this.#client.disconnect(true);
+      const established = this.#client.status === 'ready' || this.#client.status === 'connect';
+      if (established && this.#breaker.failedProbes % PROBES_BEFORE_RECONNECT === 0) this.#client.disconnect(true);
       this.#scheduleProbe();
       return;
     }
@@ -173,7 +177,7 @@ function createClient(url: string): Redis {
     lazyConnect: true,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), RECONNECT_MAX_MS) * (0.5 + Math.random() / 2),
     connectionName: 'core-nest',
