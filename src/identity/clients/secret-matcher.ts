@@ -68,21 +68,29 @@ export class SecretMatcher {
     return { secret: null, hashed };
   }
 
-  /** Spends what one comparison costs, for refusals that needed none. */
+  /**
+   * Spends what one comparison costs, for refusals that needed none. Callers at once share it as they share a
+   * comparison: else one secret sent many times would take longer where there is nothing to compare it with.
+   */
   async spend(presented: PresentedSecret): Promise<void> {
-    await this.hasher.spendAsIfMatching(presented.text);
+    await this.#shared(presented.digest, () => this.hasher.spendAsIfMatching(presented.text));
   }
 
   async #compare(hashedSecret: string, presented: PresentedSecret): Promise<boolean> {
-    const key = `${presented.digest}${hashedSecret}`;
-    let comparison = this.#underWay.get(key);
-    if (comparison === undefined) {
+    const matches = await this.#shared(`${presented.digest}${hashedSecret}`, () => {
       this.comparisons += 1;
-      comparison = this.hasher.matches(presented.text, hashedSecret).finally(() => this.#underWay.delete(key));
-      this.#underWay.set(key, comparison);
-    }
-    const matches = await comparison;
+      return this.hasher.matches(presented.text, hashedSecret);
+    });
     if (matches) this.#accepted.set(presented.digest, hashedSecret);
     return matches;
+  }
+
+  #shared(key: string, work: () => Promise<boolean>): Promise<boolean> {
+    let underWay = this.#underWay.get(key);
+    if (underWay === undefined) {
+      underWay = work().finally(() => this.#underWay.delete(key));
+      this.#underWay.set(key, underWay);
+    }
+    return underWay;
   }
 }
