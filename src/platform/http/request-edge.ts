@@ -24,6 +24,8 @@ interface Peer {
   sent: number;
   /** The request being answered on it. */
   request: HttpRequest | null;
+  /** Responses that wait behind another on it; null until there was one. */
+  pipelined: Set<EdgeResponse> | null;
 }
 
 const PEER = Symbol('peer');
@@ -94,7 +96,7 @@ export class RequestEdge {
     const response: EdgeResponse = reply.raw;
     response[REQUEST] = request;
     response.on('close', this.#close);
-    if (response.socket === null) this.#watchPipelined(response, socket);
+    if (response.socket === null) this.#watchPipelined(response, peer, socket);
     this.open.set(request, reply);
 
     reply.headers(url.startsWith('/v1') ? MACHINE_HEADERS : SECURITY_HEADERS);
@@ -137,16 +139,23 @@ export class RequestEdge {
 
   #meet(socket: EdgeSocket): Peer {
     const address = this.addresses.peer(socket.remoteAddress);
-    const peer: Peer = { address, trusted: this.addresses.isTrusted(address), sent: 0, request: null };
+    const peer: Peer = { address, trusted: this.addresses.isTrusted(address), sent: 0, request: null, pipelined: null };
     socket[PEER] = peer;
     return peer;
   }
 
   /** A pipelined response that still waits for its turn is never told when its connection closes. */
-  #watchPipelined(response: EdgeResponse, socket: Socket): void {
-    const onSocketClose = () => this.#close.call(response);
-    socket.once('close', onSocketClose);
-    response.once('close', () => socket.off('close', onSocketClose));
+  #watchPipelined(response: EdgeResponse, peer: Peer, socket: Socket): void {
+    if (peer.pipelined === null) {
+      const pipelined = new Set<EdgeResponse>();
+      peer.pipelined = pipelined;
+      socket.once('close', () => {
+        for (const each of pipelined) this.#close.call(each);
+      });
+    }
+    const { pipelined } = peer;
+    pipelined.add(response);
+    response.once('close', () => pipelined.delete(response));
   }
 }
 
