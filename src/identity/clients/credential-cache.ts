@@ -79,19 +79,22 @@ export class CredentialCache {
     this.#remembered.get(clientId, { updateAgeOnGet: true });
   }
 
-  /** The entry in Redis; null when there is none, it is garbage or another's. @throws RedisUnavailableError */
+  /**
+   * The entry in Redis; null when there is none, it is garbage or another's, or older than a revocation this process
+   * made (a Redis that fell back to an older copy of itself brings such entries back). @throws RedisUnavailableError
+   */
   async fetch(clientId: string): Promise<RememberedCredential | null> {
     const key = redisKey.credential(clientId);
     const text = await this.redis.get(key);
     const opened = text === null ? null : this.seal.open(text, clientId);
-    return opened === null ? null : prepare(opened.credential, { key, stamp: opened.stamp, ttlMs: this.#ttlMs });
+    if (opened === null || this.#isFenced(opened.credential)) return null;
+    return prepare(opened.credential, { key, stamp: opened.stamp, ttlMs: this.#ttlMs });
   }
 
   /** Remembers an entry that was fetched. */
   remember(entry: RememberedCredential): void {
-    const { clientId, version } = entry.credential;
-    if ((this.#fences.get(clientId) ?? 0) > Number(version)) return;
-    this.#remembered.set(clientId, entry);
+    if (this.#isFenced(entry.credential)) return;
+    this.#remembered.set(entry.credential.clientId, entry);
   }
 
   /**
@@ -134,6 +137,10 @@ export class CredentialCache {
       [redisKey.credential(clientId), redisKey.fence(clientId)],
       [version, FENCE_TTL_MS],
     );
+  }
+
+  #isFenced({ clientId, version }: CachedCredential): boolean {
+    return (this.#fences.get(clientId) ?? 0) > Number(version);
   }
 }
 
