@@ -37,7 +37,22 @@ export default {
     withServers('integration'),
     withServers('e2e'),
     withServers('security'),
+    // What compares times: run alone, one after the other.
+    withServers('timing'),
   ],
   testTimeout: 30_000,
-  forceExit: false,
+  maxWorkers: '100%',
+  workerIdleMemoryLimit: '768MB',
+  passWithNoTests: true,
+  // Processes start and stop, and only child processes of the tests run these.
+  collectCoverageFrom: ['src/**/*.ts', '!src/**/*.spec.ts', '!src/*.ts'],
+  coverageDirectory: 'coverage',
+  coverageProvider: 'babel',
+  coverageReporters: ['text-summary', 'json-summary', 'lcovonly'],
+  coverageThreshold: {
+    global: { statements: 90, branches: 90 },
+    './src/identity/': { statements: 95, branches: 95 },
+    './src/traffic/rate-limit/': { statements: 95, branches: 95 },
+    './src/records/': { statements: 95, branches: 95 },
+  },
 };
