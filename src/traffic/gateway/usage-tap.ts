@@ -18,6 +18,7 @@ export interface UsageDialect {
 
 const TAIL_BYTES = 16_384;
 const HEAD_BYTES = 8_192;
+const QUOTED_KEYS = { usage: Buffer.from('"usage"'), usageMetadata: Buffer.from('"usageMetadata"') };
 
 function count(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
@@ -82,8 +83,11 @@ export class UsageTap {
   private head: Buffer[] | null;
   private headBytes = 0;
 
+  private readonly quotedKey: Buffer;
+
   constructor(private readonly dialect: UsageDialect) {
     this.head = dialect.inputComesFirst ? [] : null;
+    this.quotedKey = QUOTED_KEYS[dialect.key];
   }
 
   /** Takes the next bytes of the response. */
@@ -103,7 +107,7 @@ export class UsageTap {
 
   /** What was told so far; both counts null when nothing was. */
   read(): Usage {
-    const tail = concat([...this.older, ...this.newer]);
+    const tail = concat(this.older.length === 0 ? this.newer : [...this.older, ...this.newer]);
     const last = this.findLast(tail.subarray(Math.max(0, tail.length - 2 * TAIL_BYTES)));
     const first = this.head === null ? null : this.findFirst(concat(this.head));
     return {
@@ -113,7 +117,7 @@ export class UsageTap {
   }
 
   private findLast(bytes: Buffer): Usage | null {
-    const quoted = `"${this.dialect.key}"`;
+    const quoted = this.quotedKey;
     for (let at = bytes.lastIndexOf(quoted); at >= 0; at = at === 0 ? -1 : bytes.lastIndexOf(quoted, at - 1)) {
       const usage = this.readAt(bytes, at + quoted.length);
       if (usage !== null) return usage;
@@ -122,7 +126,7 @@ export class UsageTap {
   }
 
   private findFirst(bytes: Buffer): Usage | null {
-    const quoted = `"${this.dialect.key}"`;
+    const quoted = this.quotedKey;
     for (let at = bytes.indexOf(quoted); at >= 0; at = bytes.indexOf(quoted, at + 1)) {
       const usage = this.readAt(bytes, at + quoted.length);
       if (usage !== null) return usage;
