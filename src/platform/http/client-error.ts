@@ -35,7 +35,7 @@ export function answerClientError(edge: RequestEdge, error: Error & { code?: str
     const record = edge.recordUnreadable(socket, refusal);
     write(socket, refusal, record.requestId, '');
   } else {
-    const reply = edge.open.get(request);
+    const reply = edge.open.replyOf(request);
     if (reply !== undefined && !reply.raw.headersSent) {
       request.record.errorCode = refusal.code;
       write(socket, refusal, request.record.requestId, request.url);

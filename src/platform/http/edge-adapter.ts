@@ -103,6 +103,7 @@ function decorate(instance: FastifyInstance): void {
   instance.decorateRequest('record');
   instance.decorateRequest('identity', null);
   instance.decorateRequest('openedAt', 0);
+  instance.decorateRequest('openSlot', -1);
   instance.decorateRequest('traceparent', {
     getter(this: HttpRequest) {
       return traceparentFor(this.headers.traceparent);

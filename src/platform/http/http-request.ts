@@ -12,6 +12,8 @@ declare module 'fastify' {
     readonly traceparent: string;
     /** When the edge saw the request, in `performance.now()` milliseconds. */
     openedAt: number;
+    /** Where the edge keeps the request while it is open. */
+    openSlot: number;
   }
 }
 

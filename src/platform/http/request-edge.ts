@@ -5,6 +5,7 @@ import { RequestRecord } from '../../kernel/request-record.js';
 import { callerKindOf } from './caller-kind.js';
 import type { ClientAddresses } from './client-address.js';
 import type { HttpReply, HttpRequest } from './http-request.js';
+import { OpenRequests } from './open-requests.js';
 import { MALFORMED_REQUEST, type Refusal, refusalOfStatus } from './refusal.js';
 import { newRequestId, requestIdFor } from './request-id.js';
 import type { RequestObservers } from './request-observer.js';
@@ -39,7 +40,7 @@ type EdgeResponse = ServerResponse & { [REQUEST]?: HttpRequest };
  */
 export class RequestEdge {
   /** Requests whose response has not closed. */
-  readonly open = new Map<HttpRequest, HttpReply>();
+  readonly open = new OpenRequests();
   #draining = false;
   readonly #close: (this: EdgeResponse) => void;
 
@@ -64,7 +65,7 @@ export class RequestEdge {
   /** From now on every answer closes its connection, those of requests under way included. */
   drain(): void {
     this.#draining = true;
-    for (const reply of this.open.values()) if (!reply.raw.headersSent) reply.header('connection', 'close');
+    for (const reply of this.open.replies) if (!reply.raw.headersSent) reply.header('connection', 'close');
   }
 
   /**
@@ -97,7 +98,7 @@ export class RequestEdge {
     response[REQUEST] = request;
     response.on('close', this.#close);
     if (response.socket === null) this.#watchPipelined(response, peer, socket);
-    this.open.set(request, reply);
+    this.open.add(request, reply);
 
     reply.headers(url.startsWith('/v1') ? MACHINE_HEADERS : SECURITY_HEADERS);
     reply.header('x-request-id', id);
@@ -107,7 +108,7 @@ export class RequestEdge {
 
   /** Completes a request's record and tells the observers; every call after the first does nothing. */
   closed(request: HttpRequest, status: number, aborted: boolean): void {
-    if (!this.open.delete(request)) return;
+    if (!this.open.remove(request)) return;
     const { record } = request;
     const socket: EdgeSocket = request.raw.socket;
     const peer = socket[PEER] ?? this.#meet(socket);
