@@ -7,7 +7,14 @@ export const RATE_CLASS_MARK = 'core-nest:rate-class';
 export const BYOT_MARK = 'core-nest:byot';
 
 /** Every permission there is: what a route can ask for and a client can hold. Each is `<resource>:<action>`. */
-export const PERMISSIONS = ['clients:read', 'clients:write', 'clients:delete', 'logs:read', 'metrics:read', 'llm:invoke'] as const;
+export const PERMISSIONS = [
+  'clients:read',
+  'clients:write',
+  'clients:delete',
+  'logs:read',
+  'metrics:read',
+  'llm:invoke',
+] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** The scope that holds all permissions. */

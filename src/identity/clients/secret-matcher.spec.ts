@@ -32,14 +32,22 @@ describe('SecretMatcher', () => {
   it('hashes a secret once, then knows it', async () => {
     const { spent, matcher } = countingHasher();
     const secrets = [storedSecret('a')];
-    await expect(matcher.match(secrets, presentedSecret('a'), NOW)).resolves.toEqual({ secret: secrets[0], hashed: true });
-    await expect(matcher.match(secrets, presentedSecret('a'), NOW)).resolves.toEqual({ secret: secrets[0], hashed: false });
+    await expect(matcher.match(secrets, presentedSecret('a'), NOW)).resolves.toEqual({
+      secret: secrets[0],
+      hashed: true,
+    });
+    await expect(matcher.match(secrets, presentedSecret('a'), NOW)).resolves.toEqual({
+      secret: secrets[0],
+      hashed: false,
+    });
     expect(spent).toEqual(['hash of a']);
   });
 
   it('hashes once for 500 callers at once', async () => {
     const { spent, matcher } = countingHasher();
-    const matches = await Promise.all(Array.from({ length: 500 }, () => matcher.match([storedSecret('a')], presentedSecret('a'), NOW)));
+    const matches = await Promise.all(
+      Array.from({ length: 500 }, () => matcher.match([storedSecret('a')], presentedSecret('a'), NOW)),
+    );
     expect(matches.every(({ secret }) => secret?.id === 'a')).toBe(true);
     expect(spent).toHaveLength(1);
     expect(matcher.comparisons).toBe(1);
@@ -48,7 +56,10 @@ describe('SecretMatcher', () => {
   it('hashes a wrong secret each time: nothing is learnt from it', async () => {
     const { spent, matcher } = countingHasher();
     for (let attempt = 0; attempt < 3; attempt++) {
-      await expect(matcher.match([storedSecret('a')], presentedSecret('b'), NOW)).resolves.toEqual({ secret: null, hashed: true });
+      await expect(matcher.match([storedSecret('a')], presentedSecret('b'), NOW)).resolves.toEqual({
+        secret: null,
+        hashed: true,
+      });
     }
     expect(spent).toHaveLength(3);
   });
@@ -105,6 +116,8 @@ describe('SecretMatcher', () => {
       },
     } as unknown as SecretHasher);
     await expect(matcher.match([storedSecret('a')], presentedSecret('a'), NOW)).rejects.toThrow('full');
-    await expect(matcher.match([storedSecret('a')], presentedSecret('a'), NOW)).resolves.toMatchObject({ hashed: true });
+    await expect(matcher.match([storedSecret('a')], presentedSecret('a'), NOW)).resolves.toMatchObject({
+      hashed: true,
+    });
   });
 });
