@@ -28,6 +28,17 @@ describe('CallDeadlines', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(49);
   });
 
+  it('still rejects a call in time that thousands were made and answered around', async () => {
+    const deadlines = new CallDeadlines(40);
+    const answered = Array.from({ length: 3_000 }, (_, index) => deadlines.bound(Promise.resolve(index)));
+    const start = performance.now();
+    const late = expect(deadlines.bound(never())).rejects.toThrow(CallTimeoutError);
+    const after = Array.from({ length: 3_000 }, (_, index) => deadlines.bound(Promise.resolve(index)));
+    await expect(Promise.all([...answered, ...after])).resolves.toHaveLength(6_000);
+    await late;
+    expect(performance.now() - start).toBeGreaterThanOrEqual(39);
+  });
+
   it('does not judge an answer late that had arrived while the thread was busy', async () => {
     const peer = spawn('cat');
     const ready = new Promise((resolve) => peer.stdout.once('data', resolve));

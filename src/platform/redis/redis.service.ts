@@ -4,6 +4,7 @@ import type { CredentialFence } from '../../kernel/auth-state.js';
 import { Clock } from '../../kernel/clock.js';
 import { Settings } from '../config/settings.js';
 import { CallDeadlines } from './call-deadlines.js';
+import { GatheredWrites } from './gathered-writes.js';
 import { RedisBreaker } from './redis-breaker.js';
 import { fencedLua, type RedisScript } from './redis-script.js';
 
@@ -38,6 +39,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   readonly stats = { opened: 0, timeouts: 0, failures: 0 };
 
   readonly #deadlines = new CallDeadlines(COMMAND_TIMEOUT_MS);
+  readonly #writes = new GatheredWrites();
   readonly #breaker: RedisBreaker;
   readonly #client: Redis | null;
   readonly #recovered: (() => void)[] = [];
@@ -119,6 +121,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
 
   async #call(name: string, args: (string | number)[]): Promise<unknown> {
     if (this.#client === null || !this.#breaker.closed) throw new RedisUnavailableError();
+    this.#writes.gather(this.#client.stream);
     const commands = this.#client as unknown as Record<string, ScriptCall>;
     try {
       const result = await this.#deadlines.bound((commands[name] as ScriptCall).apply(this.#client, args));
