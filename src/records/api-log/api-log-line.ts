@@ -48,16 +48,28 @@ let stamp = '';
  * @param id a UUID; the row keeps it however often it is sent.
  */
 export function apiLogLine(record: RequestRecord, id: string): string {
-  return `${time(record.startedAt)}\t${id}\t${text(record.requestId)}\t${text(record.method)}\t${text(record.route)}\t${
-    record.aborted ? STATUS_CALLER_LEFT : whole(record.status, MAX_INT4)
-  }\t${latency(record.latencyMs)}\t${whole(record.bytesIn, Number.MAX_SAFE_INTEGER)}\t${whole(
-    record.bytesOut,
-    Number.MAX_SAFE_INTEGER,
-  )}\t${text(record.authMethod)}\t${text(record.clientId)}\t${text(record.address)}\t${text(record.callerKind)}\t${text(
-    record.provider,
-  )}\t${text(record.model)}\t${record.stream ? 't' : 'f'}\t${tokens(record.inputTokens)}\t${tokens(
-    record.outputTokens,
-  )}\t${text(record.errorCode)}\n`;
+  // Joined, not added up: a text made of parts stays a tree of them, and all of it is copied for as long as it waits.
+  return [
+    time(record.startedAt),
+    id,
+    text(record.requestId),
+    text(record.method),
+    text(record.route),
+    record.aborted ? STATUS_CALLER_LEFT : whole(record.status, MAX_INT4),
+    latency(record.latencyMs),
+    whole(record.bytesIn, Number.MAX_SAFE_INTEGER),
+    whole(record.bytesOut, Number.MAX_SAFE_INTEGER),
+    text(record.authMethod),
+    text(record.clientId),
+    text(record.address),
+    text(record.callerKind),
+    text(record.provider),
+    text(record.model),
+    record.stream ? 't' : 'f',
+    tokens(record.inputTokens),
+    tokens(record.outputTokens),
+    `${text(record.errorCode)}\n`,
+  ].join('\t');
 }
 
 /** The UTC day a line belongs to, as `YYYY-MM-DD`. */
