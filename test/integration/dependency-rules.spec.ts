@@ -19,7 +19,7 @@ const VIOLATIONS = [
   ['src/identity/clients/cache.service.ts', 'ioredis', 'ioredis-stays-in-platform-redis'],
   ['src/identity/clients/caller.service.ts', 'undici', 'providers-are-spoken-to-by-the-gateway'],
   ['src/kernel/tester.ts', '../../test/support/helper.js', 'sources-stand-alone'],
-  ['src/kernel/packer.ts', 'supertest', 'no-development-packages'],
+  ['src/kernel/packer.ts', 'openai', 'no-development-packages'],
 ] as const;
 
 describe('the dependency rules', () => {
