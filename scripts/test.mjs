@@ -77,7 +77,7 @@ async function runTests(title, flags) {
   if (stopped) return undefined;
   say(title, '');
   rmSync(RESULTS, { force: true });
-  const { code } = await npm('jest', ['--json', `--outputFile=${RESULTS}`, ...flags], 'inherit');
+  const { code } = await npm('jest', ['--json', `--outputFile=${RESULTS}`, '--forceExit', ...flags], 'inherit');
   const results = readResults();
   if (!results) {
     if (!stopped) fail(title, 'jest ended without results (see above).');
