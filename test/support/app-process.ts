@@ -12,6 +12,8 @@ export interface AppProcess {
   readonly port: number;
   /** The lines of its stdout so far, each one JSON object. */
   lines(): Record<string, unknown>[];
+  /** All it has written so far, stdout and stderr. */
+  output(): string;
   /** Resolves to the exit code once the process has ended; null when a signal ended it. */
   readonly exited: Promise<number | null>;
 }
@@ -31,12 +33,17 @@ export async function startAppProcess(env: Record<string, string>): Promise<AppP
         LOG_LEVEL: 'info',
         ...env,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
   let text = '';
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
+  });
+  let errors = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    errors += chunk;
+    process.stderr.write(chunk);
   });
   const lines = () =>
     text
@@ -47,5 +54,5 @@ export async function startAppProcess(env: Record<string, string>): Promise<AppP
   await eventually(() => text.includes('"ready"') || child.exitCode !== null, START_MS);
   const listening = lines().find(({ message }) => message === 'listening');
   if (listening === undefined) throw new Error(`The application did not start:\n${text}`);
-  return { child, port: Number(listening.port), lines, exited };
+  return { child, port: Number(listening.port), lines, output: () => text + errors, exited };
 }
