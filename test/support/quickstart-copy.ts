@@ -36,7 +36,7 @@ export class QuickstartCopy {
   start(env: NodeJS.ProcessEnv = {}, { asStranger = false } = {}): QuickstartRun {
     const npm = spawn('npm', ['run', 'quickstart'], {
       cwd: this.directory,
-      env: { PATH: machinePath(), HOME: this.directory, npm_config_cache: join(tmpdir(), 'core-nest-npm'), ...env },
+      env: { PATH: machinePath(), HOME: this.directory, npm_config_cache: join(this.directory, '.npm-cache'), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(asStranger && process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}),
     });
