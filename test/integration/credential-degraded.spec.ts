@@ -166,6 +166,19 @@ describe('the credential check with something away', () => {
       await refused(client.apiKey);
     });
 
+    it('does not bring back what another replica revoked just before', async () => {
+      const other = await startCredentialReplica({ DATABASE_URL: database.url, REDIS_URL: redisServer.url }, clock);
+      await accepted();
+      await accepted();
+      const version = await other.repository.remove(client.clientId, () => undefined);
+      await expect(other.credentials.revoke(client.clientId, version ?? '')).resolves.toBe('everywhere');
+      await toPostgres.refuse();
+      await undecided(client.apiKey);
+      clock.advanceSeconds(RECHECK_SECONDS);
+      await undecided(client.apiKey);
+      await other.stop();
+    });
+
     it('honours expiry while it is away', async () => {
       client = await insertClient(database, { expiresAt: new Date(clock.now() + 120_000) });
       await accepted();

@@ -31,7 +31,7 @@ const UNKNOWN_ID_MS = 2_000;
  * |---|---|
  * | nothing | a warm request costs one keyed digest here; its fence is confirmed in the request's one Redis call |
  * | Redis | every request reads PostgreSQL (coalesced), bcrypt stays remembered in this process |
- * | PostgreSQL | entries are served until recheck bound + 15 min after PostgreSQL last confirmed them, others get 503 |
+ * | PostgreSQL | entries Redis holds are served until recheck bound + 15 min after PostgreSQL confirmed them, others 503 |
  * | both | as without PostgreSQL, from this process's memory |
  */
 @Injectable()
@@ -159,7 +159,7 @@ export class CredentialService {
   }
 
   async #verifyStale(presented: PresentedSecret, servable: RememberedCredential | null): Promise<VerifiedCredential> {
-    if (servable === null) {
+    if (servable === null || !(await this.#isHeld(servable))) {
       this.stats.unavailable += 1;
       throw new AuthUnavailableError();
     }
@@ -168,6 +168,15 @@ export class CredentialService {
     this.stats.stale += 1;
     this.cache.remember(servable);
     return { client: servable.client, fence: this.redis.usable ? servable.fence : null };
+  }
+
+  /**
+   * Whether Redis still holds an entry, wherever it can be asked: what was revoked does not come back because PostgreSQL
+   * is away. Where it cannot, this process's memory stands in for it.
+   */
+  async #isHeld({ fence }: RememberedCredential): Promise<boolean> {
+    if (!this.redis.usable) return true;
+    return fence !== null && this.cache.confirm(fence).catch(() => true);
   }
 
   /** One bcrypt for every refusal, so that none can be told from another by its time. */

@@ -1,0 +1,238 @@
+import {
+  buildCredentialCheck,
+  buildRecord,
+  buildSecret,
+  CLIENT_ID,
+  type CredentialCheck,
+  coldCheck,
+  cost,
+  FakeClients,
+  FakeRedis,
+  OTHER_ID,
+  presenting,
+  warmCheck,
+} from '../../../test/support/credential-fakes.js';
+import { elapse, settle, stopTime } from '../../../test/support/stopped-time.js';
+import { InvalidApiKeyError } from '../../kernel/app-error.js';
+import { generateClientId, generateCredential } from './api-key.js';
+
+const RECHECK_MS = 60_000;
+
+async function refused({ service }: CredentialCheck, credential = presenting('right')): Promise<void> {
+  const before = service.stats.refused;
+  await expect((async () => service.verify(credential))()).rejects.toThrow(InvalidApiKeyError);
+  expect(service.stats.refused).toBe(before + 1);
+}
+
+describe('CredentialService', () => {
+  beforeEach(() => stopTime());
+  afterEach(() => jest.useRealTimers());
+
+  it('reads an api key, and an id and secret that came apart, without I/O', async () => {
+    const { service, redis, clients } = buildCredentialCheck();
+    const made = generateCredential(generateClientId('live'));
+    const secret = made.secret.reveal();
+    expect(service.readApiKey(made.apiKey.reveal())).toMatchObject({ clientId: made.clientId });
+    expect(service.readApiKey(made.apiKey.reveal())?.secret.reveal()).toBe(secret);
+    expect(service.readPair(made.clientId, made.clientSecret.reveal())?.secret.reveal()).toBe(secret);
+    expect(service.readApiKey('garbage')).toBeNull();
+    expect(service.readPair(made.clientId, 'garbage')).toBeNull();
+    expect([redis.calls.length, clients.reads]).toEqual([0, 0]);
+  });
+
+  it('says within how many seconds a change is noticed', () => {
+    expect(buildCredentialCheck({ overrides: { AUTH_CACHE_RECHECK_SECONDS: '7' } }).service.recheckSeconds).toBe(7);
+  });
+
+  describe('that remembers nothing', () => {
+    it('reads PostgreSQL and hashes once; the answer is certain', async () => {
+      const check = coldCheck();
+      expect(
+        await cost(check, async () => {
+          expect(await check.service.verify(presenting('right'))).toEqual({
+            client: {
+              method: 'client',
+              clientId: CLIENT_ID,
+              tier: 'paid',
+              scopes: ['llm:invoke'],
+              providerToken: null,
+            },
+            fence: null,
+          });
+        }),
+      ).toEqual({ reads: 1, hashes: 1, calls: 2 });
+      expect(check.service.stats).toEqual({ memory: 0, redis: 0, database: 1, stale: 0, refused: 0, unavailable: 0 });
+      expect(check.service.comparisons).toBe(1);
+    });
+
+    it('notes which secret was used, and when', async () => {
+      const { clients } = await warmCheck();
+      expect(clients.uses).toEqual([['id of right', Date.now()]]);
+    });
+
+    it('writes to Redis once or twice for all who present the same secret at once, and hashes once', async () => {
+      const check = coldCheck();
+      await Promise.all(Array.from({ length: 50 }, () => check.service.verify(presenting('right'))));
+      expect(check.redis.count('credentialPut')).toBeLessThanOrEqual(2);
+      expect(check.bcrypt.spent).toBe(1);
+    });
+
+    it('writes to Redis for each of two secrets presented at once', async () => {
+      const check = coldCheck();
+      check.clients.records.set(CLIENT_ID, buildRecord({ secrets: [buildSecret('right'), buildSecret('newer')] }));
+      await Promise.all(['right', 'newer'].map((text) => check.service.verify(presenting(text))));
+      expect(check.redis.count('credentialPut')).toBe(2);
+    });
+
+    it('writes again when it checked again', async () => {
+      const check = await warmCheck();
+      await elapse(RECHECK_MS);
+      await check.service.verify(presenting('right'));
+      expect(check.redis.count('credentialPut')).toBe(2);
+    });
+  });
+
+  describe('that remembers', () => {
+    it('answers at once and provisionally, for nothing', async () => {
+      const check = await warmCheck();
+      expect(
+        await cost(check, () => {
+          const answer = check.service.verify(presenting('right'));
+          expect(answer).not.toBeInstanceOf(Promise);
+          expect(answer).toMatchObject({ client: { clientId: CLIENT_ID }, fence: { ttlMs: 300_000 } });
+        }),
+      ).toEqual({ reads: 0, hashes: 0, calls: 0 });
+      expect(check.service.stats.memory).toBe(1);
+    });
+
+    it.each([
+      ['to the last millisecond of the recheck', RECHECK_MS - 1, 0],
+      ['and reads PostgreSQL from then on', RECHECK_MS, 1],
+    ])('answers %s', async (_what, after, reads) => {
+      const check = await warmCheck();
+      await elapse(after);
+      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads, hashes: 0 });
+    });
+
+    it('does not trust what was checked in the future, as when the clock was set back', async () => {
+      const check = await warmCheck();
+      jest.setSystemTime(Date.now() - 1);
+      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1, hashes: 0 });
+    });
+
+    it('asks Redis about any other secret, and never PostgreSQL', async () => {
+      const check = await warmCheck();
+      expect(await cost(check, () => refused(check, presenting('wrong')))).toEqual({ reads: 0, hashes: 1, calls: 1 });
+    });
+
+    it('reads PostgreSQL on demand, without hashing what it knows', async () => {
+      const check = await warmCheck();
+      check.clients.change(CLIENT_ID, { scopes: [] });
+      expect(
+        await cost(check, async () => {
+          const answer = await check.service.verifyAnew(presenting('right'));
+          expect(answer).toMatchObject({ client: { scopes: [] }, fence: null });
+        }),
+      ).toMatchObject({ reads: 1, hashes: 0 });
+    });
+
+    it('is not believed on demand: a deleted client is refused', async () => {
+      const check = await warmCheck();
+      check.clients.records.clear();
+      await expect(check.service.verifyAnew(presenting('right'))).rejects.toThrow(InvalidApiKeyError);
+      expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
+    });
+  });
+
+  describe('that finds an entry in Redis', () => {
+    async function second(record = buildRecord()) {
+      const first = coldCheck();
+      first.clients.records.set(CLIENT_ID, record);
+      await first.service.verify(presenting('right'));
+      return { first, check: buildCredentialCheck({ redis: first.redis, clients: first.clients }) };
+    }
+
+    it('neither reads PostgreSQL nor hashes, and remembers it provisionally', async () => {
+      const { check } = await second();
+      expect(
+        await cost(check, async () => {
+          expect(await check.service.verify(presenting('right'))).toMatchObject({ fence: { ttlMs: 300_000 } });
+        }),
+      ).toEqual({ reads: 0, hashes: 0, calls: 1 });
+      expect(check.service.stats).toMatchObject({ redis: 1, database: 0 });
+      expect(check.service.verify(presenting('right'))).not.toBeInstanceOf(Promise);
+    });
+
+    it('hashes a secret that nobody presented yet, and leaves the digest for the others', async () => {
+      const { first, check } = await second(buildRecord({ secrets: [buildSecret('newer'), buildSecret('right')] }));
+      expect(await cost(check, () => check.service.verify(presenting('newer')))).toEqual({
+        reads: 0,
+        hashes: 1,
+        calls: 2,
+      });
+      const hashes = first.bcrypt.spent;
+      await first.service.verify(presenting('newer'));
+      await first.service.verify(presenting('right'));
+      expect(first.bcrypt.spent).toBe(hashes);
+    });
+
+    it('is certain of what it hashed itself', async () => {
+      const { check } = await second(buildRecord({ secrets: [buildSecret('right'), buildSecret('newer')] }));
+      expect(await check.service.verify(presenting('newer'))).toMatchObject({ fence: null });
+    });
+
+    it('carries the digest over a recheck', async () => {
+      const { check } = await second();
+      await elapse(RECHECK_MS);
+      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1, hashes: 0 });
+    });
+
+    it('carries no digest to another hash of the same id', async () => {
+      const { check } = await second();
+      check.clients.change(CLIENT_ID, { secrets: [{ ...buildSecret('newer'), id: 'id of right' }] });
+      await elapse(RECHECK_MS);
+      expect(await cost(check, () => refused(check))).toMatchObject({ reads: 1, hashes: 1 });
+    });
+
+    it('carries no digest to another id of the same hash', async () => {
+      const { check } = await second();
+      check.clients.change(CLIENT_ID, { secrets: [{ ...buildSecret('right'), id: 'another id' }] });
+      await elapse(RECHECK_MS);
+      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1, hashes: 1 });
+    });
+  });
+
+  it('without Redis configured answers from memory with certainty, and each success slides its expiry', async () => {
+    const check = await warmCheck({ redis: FakeRedis.none(), overrides: { AUTH_CACHE_TTL_SECONDS: '10' } });
+    for (const step of [6_000, 6_000, 6_000]) {
+      await elapse(step);
+      expect(check.service.verify(presenting('right'))).toMatchObject({ fence: null });
+    }
+    await elapse(10_001);
+    expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1 });
+  });
+
+  it('with Redis configured does not slide its own expiry: Redis holds the entry or nobody does', async () => {
+    const check = await warmCheck({ overrides: { AUTH_CACHE_TTL_SECONDS: '10' } });
+    await elapse(6_000);
+    await check.service.verify(presenting('right'));
+    await elapse(4_001);
+    expect(await cost(check, () => check.service.verify(presenting('right')))).toEqual({
+      reads: 0,
+      hashes: 0,
+      calls: 1,
+    });
+  });
+
+  it('keeps two clients with the same secret apart', async () => {
+    const clients = new FakeClients();
+    const check = coldCheck({ clients });
+    clients.records.set(OTHER_ID, buildRecord({ clientId: OTHER_ID, scopes: ['admin'] }));
+    const [one, other] = await Promise.all(
+      [CLIENT_ID, OTHER_ID].map((id) => check.service.verify(presenting('right', id))),
+    );
+    await settle();
+    expect(one?.client).toMatchObject({ clientId: CLIENT_ID, scopes: ['llm:invoke'] });
+    expect(other?.client).toMatchObject({ clientId: OTHER_ID, scopes: ['admin'] });
+  });
+});
