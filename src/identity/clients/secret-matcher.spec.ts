@@ -53,6 +53,23 @@ describe('SecretMatcher', () => {
     expect(matcher.comparisons).toBe(1);
   });
 
+  it('hashes once, also for a caller that comes between the end of the hash and its being told', async () => {
+    let spent = 0;
+    const matcher = new SecretMatcher({
+      matches: async () => {
+        spent += 1;
+        return true;
+      },
+    } as unknown as SecretHasher);
+    const matches: Promise<unknown>[] = [];
+    for (let caller = 0; caller < 20; caller++) {
+      matches.push(matcher.match([storedSecret('a')], presentedSecret('a'), NOW));
+      await Promise.resolve();
+    }
+    await Promise.all(matches);
+    expect(spent).toBe(1);
+  });
+
   it('hashes a wrong secret each time: nothing is learnt from it', async () => {
     const { spent, matcher } = countingHasher();
     for (let attempt = 0; attempt < 3; attempt++) {

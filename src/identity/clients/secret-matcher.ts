@@ -76,13 +76,14 @@ export class SecretMatcher {
     await this.#shared(presented.digest, () => this.hasher.spendAsIfMatching(presented.text));
   }
 
-  async #compare(hashedSecret: string, presented: PresentedSecret): Promise<boolean> {
-    const matches = await this.#shared(`${presented.digest}${hashedSecret}`, () => {
+  #compare(hashedSecret: string, presented: PresentedSecret): Promise<boolean> {
+    return this.#shared(`${presented.digest}${hashedSecret}`, async () => {
       this.comparisons += 1;
-      return this.hasher.matches(presented.text, hashedSecret);
+      const matches = await this.hasher.matches(presented.text, hashedSecret);
+      // Known before it is no longer under way: a caller in between would hash again.
+      if (matches) this.#accepted.set(presented.digest, hashedSecret);
+      return matches;
     });
-    if (matches) this.#accepted.set(presented.digest, hashedSecret);
-    return matches;
   }
 
   #shared(key: string, work: () => Promise<boolean>): Promise<boolean> {
