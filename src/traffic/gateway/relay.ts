@@ -56,6 +56,12 @@ class RelayHandler implements Dispatcher.DispatchHandler {
   /** The whole body, when it came in one piece: written together with the headers. */
   private whole: Buffer | null = null;
   private stalled: NodeJS.Timeout | null = null;
+  /**
+   * Bound, not arrow functions: V8 puts a function literal that is assigned to a property into the old generation, and
+   * all that it closes over, the whole request, would stay until the next full collection.
+   */
+  private readonly clientLeft = this.onClientLeft.bind(this);
+  private drained: (() => void) | null = null;
 
   constructor(
     private readonly call: RelayCall,
@@ -110,8 +116,9 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     const { raw } = this.call.reply;
     if (raw.write(chunk)) return;
     controller.pause();
+    this.drained ??= this.onDrained.bind(this);
     raw.once('drain', this.drained);
-    this.stalled = setTimeout(this.clientStalled, this.call.pool.timeouts.idleMs);
+    this.stalled = setTimeout(() => this.onClientStalled(), this.call.pool.timeouts.idleMs);
   }
 
   onResponseEnd(): void {
@@ -136,18 +143,18 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     this.breakOff(failure.code);
   }
 
-  private readonly drained = (): void => {
+  private onDrained(): void {
     if (this.stalled !== null) clearTimeout(this.stalled);
     this.stalled = null;
     this.controller?.resume();
-  };
+  }
 
-  private readonly clientStalled = (): void => {
+  private onClientStalled(): void {
     this.breakOff('client_stalled');
     this.controller?.abort(new ClientGone());
-  };
+  }
 
-  private readonly clientLeft = (): void => {
+  private onClientLeft(): void {
     if (this.over) return;
     this.noteUsage();
     this.finish();
@@ -156,7 +163,7 @@ class RelayHandler implements Dispatcher.DispatchHandler {
       this.resolve();
     }
     this.controller?.abort(new ClientGone());
-  };
+  }
 
   private breakOff(errorCode: string): void {
     this.noteUsage();
@@ -176,7 +183,7 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     this.over = true;
     if (this.stalled !== null) clearTimeout(this.stalled);
     this.call.reply.raw.removeListener('close', this.clientLeft);
-    this.call.reply.raw.removeListener('drain', this.drained);
+    if (this.drained !== null) this.call.reply.raw.removeListener('drain', this.drained);
   }
 
   private release(): void {
