@@ -42,7 +42,7 @@ export function isInstalled() {
  */
 export function install() {
   // The Node that runs npm must not be the one in the folder that npm empties.
-  const env = { ...process.env, PATH: machinePath() };
+  const env = { ...process.env, PATH: machinePath(), SCARF_ANALYTICS: 'false' };
   for (const name of Object.keys(env)) if (name.startsWith('npm_')) delete env[name];
   const flags = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status, error } = spawnSync('npm', flags, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
