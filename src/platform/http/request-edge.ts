@@ -164,6 +164,21 @@ export class RequestEdge {
 function refusalOfForm(raw: IncomingMessage, url: string): Refusal | null {
   if (raw.rawHeaders.length > MAX_HEADER_LINES * 2) return HEADERS_TOO_LARGE;
   if (url.length > MAX_URL_LENGTH) return URI_TOO_LONG;
-  if (raw.headers.host === undefined && raw.httpVersion === '1.1') return MALFORMED_REQUEST;
-  return null;
+  return isUnambiguous(raw) ? null : MALFORMED_REQUEST;
+}
+
+/**
+ * False for what a proxy in front could read as another request than we do: another number of hosts than RFC 9112
+ * (3.2) allows, a transfer coding besides `chunked` or before HTTP/1.1 (6.1), and HTTP/0.9, which has no headers.
+ */
+function isUnambiguous({ headers, httpVersion, rawHeaders }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && (httpVersion !== '1.1' || coding.toLowerCase() !== 'chunked')) return false;
+  if (httpVersion === '0.9') return false;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0');
 }
