@@ -169,6 +169,15 @@ describe('the request that is forwarded', () => {
 });
 
 describe('the answer that is passed on', () => {
+  it.each([256, 20_480])('keeps every byte of a body of %i, whatever it is', async (length) => {
+    const body = Buffer.from(Array.from({ length }, (_, index) => index % 256));
+    gateway.upstream.answer = (response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': length }).end(body);
+    };
+    const response = await gateway.post(CHAT, { model: 'openai/gpt-4o-mini', messages: [] });
+    expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
+  });
+
   it('has the bytes of the provider and the headers that are allowed, beside our own', async () => {
     const answer = { id: 'x', choices: [], usage: USAGE };
     gateway.upstream.answer = json(answer, 200, {

@@ -10,6 +10,12 @@ import { type UsageDialect, UsageTap } from './usage-tap.js';
 /** What is written to: the reply, with the headers the edge and the guards have put on it. */
 export type Downstream = Pick<HttpReply, 'raw' | 'getHeaders' | 'hijack'>;
 
+/**
+ * A body of up to so many bytes is written as Latin-1 text, which is its bytes unchanged: Node then sends it and the
+ * headers as one short text, at half the price of gathering a text and a buffer.
+ */
+const ONE_TEXT_BYTES = 12_288;
+
 /** One request to a provider, and where its answer goes. */
 export interface RelayCall {
   readonly pool: UpstreamPool;
@@ -128,7 +134,8 @@ class RelayHandler implements Dispatcher.DispatchHandler {
     this.finish();
     const { raw } = this.call.reply;
     if (this.whole === null) raw.end();
-    else raw.end(this.whole);
+    else if (this.whole.length > ONE_TEXT_BYTES) raw.end(this.whole);
+    else raw.end(this.whole.toString('latin1'), 'latin1');
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
