@@ -113,6 +113,17 @@ describe('a request that is refused', () => {
     expect(await remaining()).toBe(before - 1);
   });
 
+  it('for the size of its body spends nothing', async () => {
+    const before = await remaining();
+    const response = await call('/v1/chat/completions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'core-nest/echo', input: 'x'.repeat(MAX_BODY) }),
+    });
+    expect(response.status).toBe(413);
+    expect(await remaining()).toBe(before - 1);
+  });
+
   it('by the throttle spends nothing: what flows back is not eaten up by asking', async () => {
     await burst(LIMIT);
     const refused = await Promise.all(Array.from({ length: 100 }, (_, i) => call('/api/v1/whoami', {}, replica(i))));

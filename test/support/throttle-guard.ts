@@ -69,10 +69,11 @@ export function buildGuard(options: { rateLimits?: string; redis?: ReturnType<ty
   const { redis, calls } = options.redis ?? buildRedis({ configured: false, usable: false });
   const limiter = new LimiterService(redis, clock);
   const concurrency = new ConcurrencyLimiter(settings);
-  const guard = new ThrottleGuard(new AccessService(), new RateLimitPolicy(settings), limiter, concurrency);
-  const send = (handler: keyof Routes, identity: RequestIdentity | null) => {
+  const guard = new ThrottleGuard(new AccessService(), new RateLimitPolicy(settings), limiter, concurrency, settings);
+  const send = (handler: keyof Routes, identity: RequestIdentity | null, bodyBytes = 0) => {
     const headers: Record<string, string> = {};
-    const request = { identity, record: { address: '192.0.2.1' } };
+    const incoming = { headers: bodyBytes > 0 ? { 'content-length': String(bodyBytes) } : {} };
+    const request = { identity, record: { address: '192.0.2.1' }, url: '/v1/chat/completions', raw: incoming };
     const raw = Object.assign(new EventEmitter(), { closed: false, destroyed: false });
     const reply = { raw, header: (name: string, value: string) => Object.assign(headers, { [name]: value }) };
     const context = {

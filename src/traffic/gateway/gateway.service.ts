@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InvalidRequestError, MissingCredentialsError, UnsupportedMediaTypeError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { Settings } from '../../platform/config/settings.js';
+import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { readRawBody } from '../../platform/http/raw-body.js';
 import { writeLocalAnswer } from './local-answer.js';
@@ -77,8 +78,7 @@ export class GatewayService {
       throw new UnsupportedMediaTypeError('The body must be JSON: send "Content-Type: application/json".');
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
       throw new UnsupportedMediaTypeError('The body must not be compressed: leave Content-Encoding out.');
-    const byot = callerOf(request).method === 'byot';
-    return readRawBody(request, byot ? this.settings.BYOT_MAX_BODY_BYTES : this.settings.MAX_BODY_BYTES);
+    return readRawBody(request, bodyLimitOf(request, callerOf(request).method, this.settings));
   }
 
   private admit(operation: Operation, asked: string, location: string, request: HttpRequest): ResolvedModel {

@@ -1,5 +1,10 @@
-import { BYOT, buildClient, buildGuard, buildIdentity } from '../../../test/support/throttle-guard.js';
-import { ConcurrencyLimitedError, RateLimitedError } from '../../kernel/app-error.js';
+import { BYOT, buildClient, buildGuard, buildIdentity, FENCE } from '../../../test/support/throttle-guard.js';
+import {
+  ConcurrencyLimitedError,
+  InvalidApiKeyError,
+  PayloadTooLargeError,
+  RateLimitedError,
+} from '../../kernel/app-error.js';
 import { Secret } from '../../kernel/secret.js';
 
 describe('ThrottleGuard', () => {
@@ -12,6 +17,25 @@ describe('ThrottleGuard', () => {
 
   it('has nothing to hold a request without identity to', () => {
     expect(buildGuard().send('chat', null).pass()).toBe(true);
+  });
+
+  it.each([
+    ['a client', buildIdentity(buildClient()), 33_554_432],
+    ['a provider token', buildIdentity(BYOT), 4_194_304],
+  ])('refuses a body of %s announced as larger than it may be, at no cost', async (_who, identity, largest) => {
+    const { send, concurrency } = buildGuard({ rateLimits: 'general=1/60' });
+    await expect(send('chat', identity, largest + 1).pass()).rejects.toThrow(PayloadTooLargeError);
+    expect(concurrency.underWay).toBe(0);
+    expect(send('chat', identity, largest).pass()).toBe(true);
+  });
+
+  it('says that a body is too large only to an identity that is certain', async () => {
+    const confirm = async () => {
+      throw new InvalidApiKeyError();
+    };
+    const { send } = buildGuard();
+    const provisional = buildIdentity(buildClient(), { fence: FENCE, confirm });
+    await expect(send('chat', provisional, 99_999_999).pass()).rejects.toThrow(InvalidApiKeyError);
   });
 
   describe('without REDIS_URL', () => {

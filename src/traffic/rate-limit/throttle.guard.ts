@@ -1,6 +1,9 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { AccessService } from '../../identity/access/access.service.js';
+import { PayloadTooLargeError } from '../../kernel/app-error.js';
 import type { CredentialFence, RequestIdentity } from '../../kernel/auth-state.js';
+import { Settings } from '../../platform/config/settings.js';
+import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import type { BucketSet } from './bucket-set.js';
 import { ConcurrencyLimiter } from './concurrency-limiter.js';
@@ -34,10 +37,11 @@ export class ThrottleGuard implements CanActivate {
     private readonly policy: RateLimitPolicy,
     private readonly limiter: LimiterService,
     private readonly concurrency: ConcurrencyLimiter,
+    private readonly settings: Settings,
   ) {}
 
   /**
-   * @throws RateLimitedError, ConcurrencyLimitedError; with a provisional identity that did not hold also
+   * @throws PayloadTooLargeError for a body announced as too large, RateLimitedError, ConcurrencyLimitedError; with a provisional identity that did not hold also
    * InvalidApiKeyError, AuthUnavailableError or PermissionDeniedError, and then nothing was spent.
    */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -47,10 +51,21 @@ export class ThrottleGuard implements CanActivate {
     const request = context.getArgByIndex<HttpRequest>(0);
     const { identity } = request;
     if (identity === null) return true;
+    const announced = Number(request.raw.headers['content-length'] ?? 0);
+    if (announced > 0) {
+      const limit = bodyLimitOf(request, identity.state.method, this.settings);
+      if (announced > limit) return this.#refuseBody(identity, limit);
+    }
     const passage: Passage = { handler, controller, request, reply: context.getArgByIndex<HttpReply>(1) };
     return identity.fence === null
       ? this.#throttle(passage, identity)
       : this.#throttleProvisional(passage, identity, identity.fence);
+  }
+
+  /** Here and not where bodies are read, so that it spends nothing. */
+  async #refuseBody(identity: RequestIdentity, limit: number): Promise<never> {
+    if (identity.fence !== null) await identity.confirm();
+    throw new PayloadTooLargeError(limit);
   }
 
   #throttle(
