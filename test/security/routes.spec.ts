@@ -39,6 +39,7 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['POST /api/v1/query', 'llm:invoke'],
   ['GET /v1/models', 'llm:invoke'],
   ['GET /v1/models/*', 'llm:invoke'],
+  ['POST /v1/models/*', 'llm:invoke'],
   ['POST /v1/chat/completions', 'llm:invoke'],
   ['POST /v1/completions', 'llm:invoke'],
   ['POST /v1/embeddings', 'llm:invoke'],
