@@ -47,6 +47,21 @@ export function locateKeys(bytes: Uint8Array, wanted: readonly string[]): TopLev
   return { spans, duplicate };
 }
 
+/** Whether a text has more than `limit` arrays, objects and strings, names of fields included. */
+export function hasMoreParts(bytes: Uint8Array, limit: number): boolean {
+  let parts = 0;
+  let index = 0;
+  while (index < bytes.length) {
+    const byte = bytes[index];
+    if (byte === QUOTE || byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      parts += 1;
+      if (parts > limit) return true;
+    }
+    index = byte === QUOTE ? skipString(bytes, index) : index + 1;
+  }
+  return false;
+}
+
 /** The index after the value that starts at `at`; the length of the text when the value is cut off. */
 export function skipValue(bytes: Uint8Array, at: number): number {
   const first = bytes[at];

@@ -27,6 +27,20 @@ describe('readRequestBody', () => {
     const depth = 100_000;
     expect(read(`{"a":${'['.repeat(depth)}${']'.repeat(depth)},"model":"m"}`).json.model).toBe('m');
   });
+
+  const array = (item: string, count: number) => `{"a":[${Array(count).fill(item).join(',')}]}`;
+
+  it.each(['[]', '{}', '""', '[{"b":""}]'])('refuses a body of very many %s before it is parsed', (item) => {
+    expect(() => read(array(item, 131_072))).toThrow(
+      new MalformedBodyError('The request body has more than 131072 strings, arrays and objects.'),
+    );
+  });
+
+  it('reads one of as many as there may be, and counts nothing inside a string', () => {
+    expect(read(array('[]', 131_072 - 3)).json.a).toHaveLength(131_072 - 3);
+    expect(() => read(array('[]', 131_072 - 2))).toThrow(MalformedBodyError);
+    expect(read(`{"a":"${'[{\\"'.repeat(131_072)}"}`).json.a).toHaveLength(3 * 131_072);
+  });
 });
 
 describe('modelOf', () => {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidRequestError, MalformedBodyError } from '../../kernel/app-error.js';
-import { type ByteSpan, locateKeys } from './json-scan.js';
+import { type ByteSpan, hasMoreParts, locateKeys } from './json-scan.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -13,6 +13,13 @@ export interface RequestBody {
 }
 
 const ROUTING_KEYS = ['model', 'stream'] as const;
+/**
+ * What parsing costs goes by the parts of a body rather than by its bytes: four megabytes of brackets would hold up every
+ * request of this process for half a second.
+ */
+const MAX_PARTS = 131_072;
+/** A part takes two bytes at least: what is shorter cannot have too many. */
+const COUNTED_FROM_BYTES = 2 * MAX_PARTS;
 
 /**
  * Checks that the body is one JSON object in UTF-8 (RFC 8259) and finds its `model`.
@@ -20,7 +27,7 @@ const ROUTING_KEYS = ['model', 'stream'] as const;
  * `model` and `stream` may stand there once only: two readers that disagree on which one counts would let a caller be
  * checked for one model and served another.
  *
- * @throws MalformedBodyError when it is not a JSON object.
+ * @throws MalformedBodyError when it is not a JSON object, or has more than 131072 strings, arrays and objects.
  * @throws InvalidRequestError when `model` or `stream` stands there twice.
  */
 export function readRequestBody(bytes: Buffer): RequestBody {
@@ -51,6 +58,8 @@ export function modelOf(body: RequestBody): string {
 function parseObject(bytes: Buffer): JsonObject {
   if (bytes.length === 0) throw new MalformedBodyError('The request body is empty; a JSON object is needed.');
   if (!isUtf8(bytes)) throw new MalformedBodyError('The request body is not UTF-8.');
+  if (bytes.length > COUNTED_FROM_BYTES && hasMoreParts(bytes, MAX_PARTS))
+    throw new MalformedBodyError(`The request body has more than ${MAX_PARTS} strings, arrays and objects.`);
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString());
