@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { InvalidRequestError } from '../../../kernel/app-error.js';
 import { isObject, type JsonObject } from '../request-body.js';
 
+const MANY_PIECES = 1_000;
+
 /** What was said to the echo: its answer, and how much input it came from. */
 export interface EchoInput {
   /** The text of the last message of the user, or of the last message when none is the user's. */
@@ -19,9 +21,20 @@ export function echoId(prefix: string, text: string): string {
   return prefix + createHash('sha256').update(text).digest('hex').slice(0, 24);
 }
 
-/** The pieces a text is streamed in: a word with the blanks after it. They add up to the text. */
+/**
+ * The pieces a text is streamed in: a word with the blanks after it, or several where a long text would make more than
+ * a thousand or so. They add up to the text.
+ */
 export function* pieces(text: string): Generator<string> {
-  for (const [piece] of text.matchAll(/\s*\S+\s*|\s+/g)) yield piece;
+  const least = text.length / MANY_PIECES;
+  let piece = '';
+  for (const [word] of text.matchAll(/\s*\S+\s*|\s+/g)) {
+    piece += word;
+    if (piece.length < least) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
 }
 
 export function refuse(location: string, message: string): never {

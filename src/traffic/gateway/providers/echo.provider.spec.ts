@@ -65,6 +65,16 @@ describe('EchoProvider', () => {
     expect(tap.read()).toEqual(usage);
   });
 
+  it('streams a long text in a bounded number of events, which add up to it', () => {
+    const text = 'a '.repeat(100_000);
+    const { text: written } = answer('completions', { prompt: text, stream: true });
+    const events = written
+      .split('\n\n')
+      .flatMap((event) => (event.startsWith('data: {') ? [JSON.parse(event.slice(6))] : []));
+    expect(events.length).toBeLessThan(1_010);
+    expect(events.map((event) => event.choices[0]?.text ?? '').join('')).toBe(text);
+  });
+
   it('says back the last message of the user', () => {
     const messages = [
       { role: 'system', content: 'be kind' },
