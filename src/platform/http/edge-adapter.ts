@@ -33,6 +33,7 @@ const CORS_EXPOSED = [
   'X-RateLimit-Limit',
   'X-RateLimit-Remaining',
   'X-RateLimit-Reset',
+  'X-RateLimit-Degraded',
   'RateLimit',
   'RateLimit-Policy',
 ];
