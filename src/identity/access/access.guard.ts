@@ -3,7 +3,7 @@ import { AuthUnavailableError, PermissionDeniedError } from '../../kernel/app-er
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { AccessService } from './access.service.js';
 
-/** Third guard: lets an identity on only where it holds what the route asks for. */
+/** Second guard: lets an identity on only where it holds what the route asks for. */
 @Injectable()
 export class AccessGuard implements CanActivate {
   constructor(private readonly access: AccessService) {}

@@ -7,7 +7,7 @@ import { AUTH_STRATEGIES, type AuthStrategy, type IdentityClaim } from './auth-s
 import { readCredentialHeaders } from './credential-headers.js';
 
 /**
- * Second guard: who is calling. Exactly one strategy must recognise the request; its `RequestIdentity` is all that
+ * First guard: who is calling. Exactly one strategy must recognise the request; its `RequestIdentity` is all that
  * anything behind it gets to see of a credential.
  */
 @Injectable()

@@ -1,6 +1,6 @@
 /**
- * On every response but those of the LLM routes. An API answer is never framed, sniffed, cached or run; the one page with scripts is `/docs`, which
- * brings a policy of its own.
+ * On every response but those of the LLM routes. An API answer is never framed, sniffed, cached or run; the one page with
+ * scripts is `/docs`, which brings a policy of its own.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'cache-control': 'no-store',
