@@ -324,6 +324,10 @@ describe('/openapi.json', () => {
       { x_goog_api_key: [] },
     ]);
     expect(make.requestBody.content['application/json'].schema).toBeDefined();
+    expect(body.paths['/api/v1/objects'].post).toMatchObject({
+      'x-permission': 'clients:write',
+      security: make.security,
+    });
     const schemes = Object.keys(body.components.securitySchemes);
     for (const path of Object.values(body.paths as Record<string, Record<string, { security?: object[] }>>))
       for (const operation of Object.values(path)) {

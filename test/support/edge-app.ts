@@ -43,7 +43,7 @@ export class EdgeProbe {
   }
 
   @Require('clients:write')
-  @Post('api/v1/things')
+  @Post(['api/v1/things', 'api/v1/objects'])
   make(@JsonBody(ThingDto) body: ThingDto) {
     return body;
   }

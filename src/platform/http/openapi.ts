@@ -5,6 +5,9 @@ import { BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../ke
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
 
+/** What Nest adds to the names of the operations of one handler that serves several paths. */
+const SAME_HANDLER = /\[\d+\]$/;
+
 /** The ways a client of ours presents itself, each of them enough. */
 const IDENTITY: readonly Record<string, string[]>[] = [
   { bearer: [] },
@@ -44,7 +47,7 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     for (const method of METHODS) {
       const operation = path[method];
       if (operation === undefined) continue;
-      const found = marks.get((operation.operationId ?? '').replace(/_\d+$/, ''));
+      const found = marks.get((operation.operationId ?? '').replace(SAME_HANDLER, ''));
       operation.security = securityOf(found);
       Object.assign(operation, { 'x-permission': found?.isPublic ? null : (found?.requirement ?? null) });
     }

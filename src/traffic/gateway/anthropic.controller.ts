@@ -1,4 +1,4 @@
-import { Controller, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { GatewayService } from './gateway.service.js';
@@ -9,6 +9,7 @@ export class AnthropicController {
   constructor(private readonly gateway: GatewayService) {}
 
   @Post()
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
@@ -17,6 +18,7 @@ export class AnthropicController {
   }
 
   @Post('count_tokens')
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')

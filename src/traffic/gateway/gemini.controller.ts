@@ -1,4 +1,4 @@
-import { Controller, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { NotFoundError } from '../../kernel/app-error.js';
 import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
@@ -20,6 +20,7 @@ export class GeminiController {
   constructor(private readonly gateway: GatewayService) {}
 
   @Post('*')
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')

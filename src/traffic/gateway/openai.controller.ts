@@ -1,4 +1,4 @@
-import { Controller, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { GatewayService } from './gateway.service.js';
@@ -9,6 +9,7 @@ export class OpenAiController {
   constructor(private readonly gateway: GatewayService) {}
 
   @Post('chat/completions')
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
@@ -17,6 +18,7 @@ export class OpenAiController {
   }
 
   @Post('completions')
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
@@ -25,6 +27,7 @@ export class OpenAiController {
   }
 
   @Post('embeddings')
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
@@ -33,6 +36,7 @@ export class OpenAiController {
   }
 
   @Post('responses')
+  @HttpCode(200)
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
