@@ -123,6 +123,15 @@ describe('SecretMatcher', () => {
     expect(spent).toEqual(['dummy']);
   });
 
+  it('spends once for callers that present the same at once, as it compares once, and again for the next', async () => {
+    const { spent, matcher } = countingHasher();
+    const [known, unknown] = [presentedSecret('a'), presentedSecret('b')];
+    await Promise.all([known, known, unknown, known, unknown].map((each) => matcher.spend(each)));
+    expect(spent).toEqual(['dummy', 'dummy']);
+    await matcher.spend(known);
+    expect(spent).toHaveLength(3);
+  });
+
   it('passes a full queue on and forgets the attempt', async () => {
     let calls = 0;
     const matcher = new SecretMatcher({
