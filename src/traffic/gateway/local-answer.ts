@@ -28,7 +28,8 @@ export async function writeLocalAnswer(answer: LocalAnswer, record: RequestRecor
     const roomLeft = raw.write(event);
     written += 1;
     if (!roomLeft) await roomOrClose(raw);
-    else if (written % EVENTS_PER_TURN === 0) await nextTurn();
+    // Also where there was no room: a socket that takes all at once says so within the same turn.
+    if (written % EVENTS_PER_TURN === 0) await nextTurn();
     if (raw.destroyed) return;
   }
   raw.end();
