@@ -139,6 +139,14 @@ describe('The list of the API log', () => {
     [{ sort: 'latency_ms' }, 'query.sort: must be one of created_at, -created_at'],
     [{ status: 'many' }, 'query.status: must be a whole number'],
     [{ auth_method: 'magic' }, 'query.auth_method: must be one of client, byot'],
+    [
+      {
+        cursor: Buffer.from(
+          '["-created_at","2026-01-01T00:00:00+02:00","018f3a5e-0000-4000-8000-000000000001"]',
+        ).toString('base64url'),
+      },
+      'query.cursor: is not a cursor of this list',
+    ],
     [{ cursor: 'x' }, 'query.cursor: is not a cursor of this list and sort; take next_cursor of the page before'],
     [
       {

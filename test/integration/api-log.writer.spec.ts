@@ -148,6 +148,17 @@ describe('ApiLogWriter on PostgreSQL', () => {
     expect(await countRows()).toEqual({ rows: 99, distinct: 99 });
   });
 
+  it('finds the bad row among rows of which some are there already', async () => {
+    const { repository } = await start();
+    const lines = Array.from({ length: 9 }, (_, n) =>
+      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID()),
+    );
+    await repository.write(lines.slice(0, 3));
+    lines[7] = lines[7]?.replace('\t0\t', '\tnot a number\t') ?? '';
+    await expect(repository.write(lines)).resolves.toBe(1);
+    expect(await countRows()).toEqual({ rows: 8, distinct: 8 });
+  });
+
   it('does not double rows that are sent again because an answer was lost', async () => {
     const { repository } = await start();
     const lines = Array.from({ length: 20 }, (_, n) =>
