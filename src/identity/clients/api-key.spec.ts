@@ -170,6 +170,9 @@ describe('what is refused', () => {
     ['another environment', sealed(BEFORE.replace('live', 'prod'))],
     ['an upper-case prefix', sealed(BEFORE.replace('cn_live', 'CN_LIVE'))],
     ['another separator', sealed(BEFORE.replace('AB_CD', 'AB-CD'))],
+    ['no digit in its id', sealed(BEFORE.replace('0123', '01-3'))],
+    ['no digit in its secret', sealed(BEFORE.replace('abcd', 'ab~d'))],
+    ['no digit in its checksum', `${BEFORE}1qpqG~`],
     ['the case of one id character', KEY.replace('89AB', '89aB')],
     ['full-width digits', sealed(BEFORE.replace('0123', '\uff10\uff11\uff12\uff13'))],
     ['letters that fold to ASCII (Kelvin sign)', sealed(BEFORE.replace('K', '\u212a'))],
@@ -230,5 +233,6 @@ describe('isClientId', () => {
     );
     expect(isClientId('cn_live_0123456789AB')).toBe(true);
     expect(isClientId('cn_live_0123456789AB\n')).toBe(false);
+    expect(isClientId('cn_live_0123-56789AB')).toBe(false);
   });
 });

@@ -38,7 +38,6 @@ const ID_PREFIX_LENGTH = 'cn_live_'.length;
 const ID_LENGTH = ID_PREFIX_LENGTH + ID_DIGITS;
 const SECRET_DIGITS = 30;
 const CHECKSUM_DIGITS = 6;
-const CLIENT_SECRET_LENGTH = SECRET_DIGITS + CHECKSUM_DIGITS;
 const SECRET_START = ID_LENGTH + 1;
 const CHECKSUM_START = SECRET_START + SECRET_DIGITS;
 const API_KEY_LENGTH = CHECKSUM_START + CHECKSUM_DIGITS;
@@ -57,7 +56,7 @@ export function parseApiKey(text: string): ApiKey | null {
 
 /** The same for the id and the secret of HTTP Basic (RFC 7617), which arrive apart. */
 export function parseClientCredentials(clientId: string, clientSecret: string): ApiKey | null {
-  if (clientId.length !== ID_LENGTH || clientSecret.length !== CLIENT_SECRET_LENGTH) return null;
+  if (clientId.length !== ID_LENGTH) return null;
   return parseApiKey(`${clientId}_${clientSecret}`);
 }
 
