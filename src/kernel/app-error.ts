@@ -78,7 +78,7 @@ export class InvalidApiKeyError extends AppError {
 
   constructor() {
     super(
-      'The API key is not valid. Check that it was copied whole; ask an administrator for a new one if it was revoked.',
+      "The API key is not valid. Check that it was copied whole; ask an administrator for a new one if it was revoked. A provider's own key goes in X-Provider-Token.",
       {
         headers: {
           'www-authenticate':
@@ -181,4 +181,9 @@ export class ProviderTimeoutError extends AppError {
 export class ProviderNotConfiguredError extends AppError {
   readonly status = 503;
   readonly code = 'provider_not_configured';
+
+  constructor(message: string) {
+    // The official SDKs heed this header: trying again would not set a key.
+    super(message, { headers: { 'x-should-retry': 'false' } });
+  }
 }

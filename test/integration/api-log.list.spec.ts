@@ -121,6 +121,7 @@ describe('The list of the API log', () => {
     [{ auth_method: 'byot' }, `auth_method = 'byot'`],
     [{ caller_kind: 'curl', error_code: 'rate_limited' }, `error_code = 'rate_limited'`],
     [{ request_id: 'req17' }, `request_id = 'req17'`],
+    [{ client_address: '192.0.2.99' }, 'false'],
     [
       { created_after: `${DAY}2T00:00:00Z`, created_before: `${DAY}3T02:00:00+02:00` },
       `created_at > '${DAY}2 00:00+00' AND created_at < '${DAY}3 00:00+00'`,

@@ -141,6 +141,7 @@ export class CredentialService {
     fallback: RememberedCredential | null,
   ): Promise<VerifiedCredential> {
     const servable = fallback !== null && this.reader.mayServeStale(fallback.credential) ? fallback : null;
+    const checkedAt = this.clock.now();
     const read = await this.reader.read(clientId, servable !== null);
     if (read === 'unavailable') return this.#verifyStale(presented, servable);
     if (read === null) {
@@ -148,9 +149,8 @@ export class CredentialService {
       this.cache.forget(clientId);
       return this.#refuse(presented, false);
     }
-    const checkedAt = this.clock.now();
     const credential = carryDigests({ ...read, checkedAt }, fallback?.credential);
-    const { secret, hashed } = await this.matcher.match(credential.secrets, presented, checkedAt);
+    const { secret, hashed } = await this.matcher.match(credential.secrets, presented, this.clock.now());
     if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed);
     this.stats.database += 1;
     this.reader.noteUse(secret.id);

@@ -14,6 +14,7 @@ const CONDITIONS: Readonly<Record<string, string>> = {
   status: 'status =',
   method: 'method =',
   client_id: 'client_id =',
+  client_address: 'client_address =',
   auth_method: 'auth_method =',
   caller_kind: 'caller_kind =',
   provider: 'provider =',

@@ -12,6 +12,7 @@ export const API_LOG_FILTERS = {
   status: 'integer',
   method: 'text',
   client_id: 'text',
+  client_address: 'text',
   auth_method: ['client', 'byot'],
   caller_kind: CALLER_KINDS,
   provider: 'text',
