@@ -1,25 +1,20 @@
 import { Controller, Get, Req } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AuthUnavailableError } from '../../kernel/app-error.js';
 import { AllowByot, Require } from '../../kernel/handler-marks.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
-
-interface Whoami {
-  method: string;
-  client_id: string | null;
-  user_id: string | null;
-  tier: string | null;
-  scopes: readonly string[] | null;
-  provider: string | null;
-  request_id: string;
-}
+import { WhoamiView } from './whoami.dto.js';
 
 /** Tells a caller who it is taken for. */
+@ApiTags('identity')
 @Controller('api/v1/whoami')
 export class WhoamiController {
   @Get()
   @Require('authenticated')
   @AllowByot()
-  whoami(@Req() request: HttpRequest): Whoami {
+  @ApiOperation({ summary: 'Who the caller is taken for' })
+  @ApiOkResponse({ type: WhoamiView })
+  whoami(@Req() request: HttpRequest): WhoamiView {
     if (request.identity === null) throw new AuthUnavailableError();
     const { state } = request.identity;
     const client = state.method === 'client' ? state : null;

@@ -1,6 +1,15 @@
 import { Controller, Delete, Get, HttpCode, HttpStatus, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import { RateClasses, Require } from '../../kernel/handler-marks.js';
+import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { type ListShape, type Page, parseListQuery, toPage } from '../../platform/http/list-query.js';
@@ -32,6 +41,8 @@ const LIST: ListShape<ClientSortKey> = {
   },
 };
 
+const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string', example: 'cn_live_0123456789AB' } });
+
 /** Management of clients (contract, section 4). */
 @ApiTags('clients')
 @Controller('api/v1/clients')
@@ -41,6 +52,7 @@ export class ClientsController {
   @Post()
   @Require('clients:write')
   @RateClasses('general', 'key_creation')
+  @ApiOperation({ summary: 'Make a client; its secret is shown this once' })
   @ApiCreatedResponse({ type: CreatedClientView })
   async create(
     @Req() request: HttpRequest,
@@ -52,6 +64,8 @@ export class ClientsController {
 
   @Get()
   @Require('clients:read')
+  @ApiOperation({ summary: 'List the clients' })
+  @ApiListQuery(LIST)
   @ApiOkResponse({ type: ClientPageView })
   async list(@Query() raw: Record<string, unknown>): Promise<Page<ClientView>> {
     const query = parseListQuery(raw, LIST);
@@ -63,6 +77,8 @@ export class ClientsController {
 
   @Get(':client_id')
   @Require('clients:read')
+  @ApiOperation({ summary: 'Show a client' })
+  @ApiClientId()
   @ApiOkResponse({ type: ClientView })
   async get(@Param('client_id') clientId: string): Promise<ClientView> {
     return presentClient(await this.clients.get(clientId));
@@ -70,6 +86,8 @@ export class ClientsController {
 
   @Patch(':client_id')
   @Require('clients:write')
+  @ApiOperation({ summary: 'Change a client' })
+  @ApiClientId()
   @ApiOkResponse({ type: ClientView })
   async update(
     @Req() request: HttpRequest,
@@ -82,8 +100,10 @@ export class ClientsController {
   @Delete(':client_id')
   @Require('clients:delete')
   @HttpCode(HttpStatus.NO_CONTENT)
+  @ApiOperation({ summary: 'Revoke a client' })
+  @ApiClientId()
   @ApiNoContentResponse({ description: 'Revoked: no replica accepts a request that starts from now on.' })
-  @ApiAcceptedResponse({ type: PendingRevocationView })
+  @ApiAcceptedResponse({ description: 'Revoked; not every replica has heard of it yet.', type: PendingRevocationView })
   async revoke(
     @Req() request: HttpRequest,
     @Param('client_id') clientId: string,

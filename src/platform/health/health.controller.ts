@@ -1,7 +1,8 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../kernel/handler-marks.js';
 import type { HttpReply } from '../http/http-request.js';
+import { LiveView, ReadinessView } from './health.dto.js';
 import { ReadinessService } from './readiness.service.js';
 
 /** What a supervisor and a load balancer ask. */
@@ -14,7 +15,8 @@ export class HealthController {
   @Public()
   @Get('live')
   @ApiOperation({ summary: 'Whether the process is alive' })
-  live() {
+  @ApiOkResponse({ type: LiveView })
+  live(): LiveView {
     return { status: 'live' };
   }
 
@@ -22,7 +24,9 @@ export class HealthController {
   @Public()
   @Get('ready')
   @ApiOperation({ summary: 'Whether the process should be given requests' })
-  async ready(@Res({ passthrough: true }) reply: HttpReply) {
+  @ApiOkResponse({ type: ReadinessView, description: 'Ready, or degraded.' })
+  @ApiServiceUnavailableResponse({ type: ReadinessView, description: 'Not ready.' })
+  async ready(@Res({ passthrough: true }) reply: HttpReply): Promise<ReadinessView> {
     const report = await this.readiness.report();
     reply.code(report.status === 'not_ready' ? 503 : 200);
     return report;

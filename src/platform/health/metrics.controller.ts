@@ -1,5 +1,5 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Require } from '../../kernel/handler-marks.js';
 import type { HttpReply } from '../http/http-request.js';
 import { MetricsService } from './metrics.service.js';
@@ -14,7 +14,7 @@ export class MetricsController {
   @Require('metrics:read')
   @Get()
   @ApiOperation({ summary: 'Metrics of this process, for Prometheus' })
-  @ApiProduces('text/plain')
+  @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
   async read(@Res({ passthrough: true }) reply: HttpReply): Promise<string> {
     reply.type(this.metrics.contentType);
     return this.metrics.text();

@@ -27,9 +27,9 @@ export interface Page<T> {
   readonly next_cursor: string | null;
 }
 
-const MAX_LIMIT = 200;
-const DEFAULT_LIMIT = 50;
-const MAX_TEXT = 256;
+export const MAX_LIMIT = 200;
+export const DEFAULT_LIMIT = 50;
+export const MAX_TEXT = 256;
 /** RFC 3339, with the offsets PostgreSQL takes. */
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-5]):[0-5]\d)$/;
 /** The instants both JavaScript and PostgreSQL write with a four-digit year. */

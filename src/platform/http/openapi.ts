@@ -3,10 +3,27 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../kernel/handler-marks.js';
 
+import { surfaceOf } from './http-request.js';
+import { type ErrorCase, errorComponents, errorResponses } from './openapi-errors.js';
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
 
 /** What Nest adds to the names of the operations of one handler that serves several paths. */
-const SAME_HANDLER = /\[\d+\]$/;
+const SAME_HANDLER = /\[(\d+)\]$/;
+
+/** The parts of the API, in the order a reader meets them. */
+const TAGS: readonly (readonly [name: string, description: string])[] = [
+  ['LLM: OpenAI', "OpenAI's API. The model names the provider: `provider/model`, or a name of the operator's."],
+  ['LLM: Anthropic', "Anthropic's API."],
+  ['LLM: Gemini', "Gemini's API, which names the model and the method in the path."],
+  ['query', 'One question to a model.'],
+  ['clients', 'Who may call, and with what permissions.'],
+  ['api logs', 'What was called, by whom, with what result.'],
+  ['identity', 'Who the caller is taken for.'],
+  ['operations', 'Health and metrics.'],
+];
 
 /** The ways a client of ours presents itself, each of them enough. */
 const IDENTITY: readonly Record<string, string[]>[] = [
@@ -26,7 +43,7 @@ interface Marks {
 
 /** The API's own description (OpenAPI 3.1), with what each operation asks for taken from the marks its guards read. */
 export function describeApi(app: NestFastifyApplication): OpenAPIObject {
-  const config = new DocumentBuilder()
+  const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('core-nest')
     .setDescription('Gateway in front of LLM and REST APIs: who is calling, what they may do, how often.')
@@ -39,19 +56,50 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     .addApiKey(
       { type: 'apiKey', in: 'header', name: 'X-Provider-Token', description: "The caller's own provider key" },
       'provider_token',
-    )
-    .build();
+    );
+  for (const [name, description] of TAGS) builder.addTag(name, description);
   const marks = marksByOperation(app);
-  const document = SwaggerModule.createDocument(app, config, { operationIdFactory: operationId });
-  for (const path of Object.values(document.paths))
+  const document = SwaggerModule.createDocument(app, builder.build(), { operationIdFactory: operationId });
+  for (const [path, item] of Object.entries(document.paths))
     for (const method of METHODS) {
-      const operation = path[method];
+      const operation = item[method];
       if (operation === undefined) continue;
-      const found = marks.get((operation.operationId ?? '').replace(SAME_HANDLER, ''));
+      const id = operation.operationId ?? '';
+      const found = marks.get(id.replace(SAME_HANDLER, ''));
+      operation.operationId = id.replace(SAME_HANDLER, '_$1');
       operation.security = securityOf(found);
+      if (!found?.isPublic)
+        operation.responses = {
+          ...errorResponses(surfaceOf(examplePath(path, operation)), errorCases(operation, found)),
+          ...operation.responses,
+        };
       Object.assign(operation, { 'x-permission': found?.isPublic ? null : (found?.requirement ?? null) });
     }
+  const { schemas, responses } = errorComponents();
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...schemas },
+    responses,
+  };
   return document;
+}
+
+/** The path as its example would be asked for: one template can serve two surfaces, told apart by what fills it. */
+function examplePath(template: string, { parameters = [] }: Operation): string {
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const declared = parameters.find((parameter) => 'name' in parameter && parameter.name === name);
+    const schema = declared !== undefined && 'schema' in declared ? declared.schema : undefined;
+    return schema !== undefined && 'example' in schema ? String(schema.example) : whole;
+  });
+}
+
+/** How an operation that needs an identity can be refused. */
+function errorCases(operation: Operation, marks: Marks | undefined): ErrorCase[] {
+  const { parameters = [] } = operation;
+  const looksUp = parameters.some((parameter) => 'in' in parameter && parameter.in === 'path');
+  const forbids = marks?.requirement !== 'authenticated';
+  const finds = looksUp || marks?.requirement === 'llm:invoke';
+  return [400, 401, ...(forbids ? [403 as const] : []), ...(finds ? [404 as const] : []), 429, 503, 'default'];
 }
 
 /** An operation whose marks cannot be found is shown as closed, as the guards treat it. */

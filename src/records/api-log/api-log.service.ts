@@ -5,27 +5,25 @@ import { type ListShape, type Page, parseListQuery, toPage } from '../../platfor
 import type { ApiLogDto } from './api-log.dto.js';
 import { ApiLogRepository } from './api-log.repository.js';
 
-/** What the list may be narrowed by; the controller shows the same to OpenAPI. */
-export const API_LOG_FILTERS = {
-  created_after: 'time',
-  created_before: 'time',
-  status: 'integer',
-  method: 'text',
-  client_id: 'text',
-  client_address: 'text',
-  auth_method: ['client', 'byot'],
-  caller_kind: CALLER_KINDS,
-  provider: 'text',
-  model: 'text',
-  request_id: 'text',
-  error_code: 'text',
-} as const;
-
-const SHAPE: ListShape<'created_at'> = {
+/** How the list may be asked for; the controller shows the same to OpenAPI. */
+export const API_LOG_LIST: ListShape<'created_at'> = {
   sortKeys: { created_at: 'time' },
   defaultSort: '-created_at',
   idPattern: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
-  filters: API_LOG_FILTERS,
+  filters: {
+    created_after: 'time',
+    created_before: 'time',
+    status: 'integer',
+    method: 'text',
+    client_id: 'text',
+    client_address: 'text',
+    auth_method: ['client', 'byot'],
+    caller_kind: CALLER_KINDS,
+    provider: 'text',
+    model: 'text',
+    request_id: 'text',
+    error_code: 'text',
+  },
 };
 
 /** Times as our cursors carry them: to the microsecond, in UTC, and such as PostgreSQL knows. */
@@ -43,7 +41,7 @@ export class ApiLogService {
    * @throws InvalidRequestError naming each bad parameter, ServiceUnavailableError when the search takes too long.
    */
   async list(raw: Readonly<Record<string, unknown>>): Promise<Page<ApiLogDto>> {
-    const query = parseListQuery(raw, SHAPE);
+    const query = parseListQuery(raw, API_LOG_LIST);
     if (query.after !== null && !POSITION.test(query.after[0]))
       throw new InvalidRequestError([{ location: 'query.cursor', message: 'is not a cursor of this list' }]);
     const rows = await this.repository.list(query);

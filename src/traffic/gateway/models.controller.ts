@@ -1,10 +1,13 @@
 import { Controller, Get, Req } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { callerOf } from './gateway.service.js';
 import { ModelListService } from './model-list.service.js';
+import { ModelDto, ModelPageDto } from './models.dto.js';
 
 /** The list of models, in a form that the SDKs of OpenAI and Anthropic both read. */
+@ApiTags('LLM: OpenAI', 'LLM: Anthropic')
 @Controller('v1/models')
 export class ModelsController {
   constructor(private readonly models: ModelListService) {}
@@ -13,7 +16,9 @@ export class ModelsController {
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
-  async list(@Req() request: HttpRequest) {
+  @ApiOperation({ summary: 'The models there are for this caller' })
+  @ApiOkResponse({ type: ModelPageDto })
+  async list(@Req() request: HttpRequest): Promise<ModelPageDto> {
     const data = await this.models.list(callerOf(request));
     return {
       object: 'list',
@@ -29,7 +34,10 @@ export class ModelsController {
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general')
-  find(@Req() request: HttpRequest) {
+  @ApiOperation({ summary: 'One model' })
+  @ApiParam({ name: 'path', description: "The model's name.", schema: { type: 'string', example: 'core-nest/echo' } })
+  @ApiOkResponse({ type: ModelDto })
+  find(@Req() request: HttpRequest): Promise<ModelDto> {
     return this.models.find((request.params as { '*': string })['*'], callerOf(request));
   }
 }

@@ -1,13 +1,15 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ProviderError } from '../../kernel/app-error.js';
 import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { callerOf } from './gateway.service.js';
-import { QueryDto } from './query.dto.js';
+import { QueryAnswerView, QueryDto } from './query.dto.js';
 import { QueryService } from './query.service.js';
 
 /** core-nest's own way to ask a model one question. */
+@ApiTags('query')
 @Controller('api/v1/query')
 export class QueryController {
   constructor(private readonly queries: QueryService) {}
@@ -17,11 +19,13 @@ export class QueryController {
   @Require('llm:invoke')
   @AllowByot()
   @RateClasses('general', 'query')
+  @ApiOperation({ summary: 'Ask a model one question' })
+  @ApiOkResponse({ type: QueryAnswerView })
   async ask(
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) reply: HttpReply,
     @JsonBody(QueryDto) dto: QueryDto,
-  ) {
+  ): Promise<QueryAnswerView> {
     const { record, traceparent } = request;
     const state = callerOf(request);
     const asked = this.queries.modelFor(dto);
