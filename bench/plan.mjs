@@ -4,7 +4,7 @@ import { SECTIONS } from './sections.mjs';
 
 const NAMES = SECTIONS.map(({ name }) => name);
 
-const FULL = { rounds: 5, seconds: 3, warmSeconds: 3, pacedSeconds: 5, pacedRounds: 3, attackSeconds: 10 };
+const FULL = { rounds: 5, seconds: 2, warmSeconds: 3, pacedSeconds: 4, pacedRounds: 3, attackSeconds: 10 };
 const QUICK = { rounds: 2, seconds: 1, warmSeconds: 2, pacedSeconds: 2, pacedRounds: 2, attackSeconds: 5 };
 
 export const USAGE = `Usage: npm run bench -- [--quick] [--check] [--only <section>]… [--profile <folder>]

@@ -11,6 +11,7 @@ import { comparison, digits, table } from './table.mjs';
 
 const PACED_PER_SECOND = 500;
 const EVENTS = 20;
+const STEADY_EVENTS = 100;
 const EVENT_PACE_MS = 5;
 const STALL_FLOOR_MS = 50;
 /** A maximum on a shared machine only grows by chance: what cannot be repeated was not the server's. */
@@ -77,8 +78,7 @@ async function stream(stack, plan) {
   const result = await compare(base, [ours], { ...plan, directory: stack.directory });
   console.log(comparison(result));
 
-  const model = `bench-${Math.ceil((plan.seconds * 1000) / EVENT_PACE_MS)}-${EVENT_PACE_MS}`;
-  const subjects = await chatSubjects(stack, model, true);
+  const subjects = await chatSubjects(stack, `bench-${STEADY_EVENTS}-${EVENT_PACE_MS}`, true);
   const prices = subjects.map(() => []);
   for (let round = 0; round < plan.rounds; round++) {
     for (const [index, subject] of subjects.entries())
