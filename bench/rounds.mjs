@@ -7,6 +7,10 @@ const UNSTEADY = 1.25;
 const REPEATS = 2;
 /** Lets a server finish what the last slice left: queued rows, closed connections. */
 const SETTLE_MS = 500;
+const WARM_REQUESTS = 25_000;
+const WARM_ATTEMPTS = 3;
+/** Requests a second at which no number of them that could be waited for would warm anything. */
+const TOO_SLOW_TO_WARM = 100;
 
 /**
  * Compares subjects with a base.
@@ -15,8 +19,7 @@ const SETTLE_MS = 500;
  * @returns one row for the base, then one for each subject: medians, and the ratio's range.
  */
 export async function compare(base, subjects, { rounds, seconds, warmSeconds, directory }) {
-  for (const each of [base, ...subjects])
-    await load(each, { connections: each.connections, seconds: warmSeconds, directory });
+  for (const each of [base, ...subjects]) await warmUp(each, warmSeconds, directory);
   const bases = [await slice(base, seconds, directory)];
   const samples = new Map(subjects.map((subject) => [subject, []]));
   let repeated = 0;
@@ -60,6 +63,16 @@ export function median(numbers) {
   const sorted = numbers.toSorted((left, right) => left - right);
   const half = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** Loads a server until its code is compiled: the more there is of it, and the busier the machine, the longer that takes. */
+async function warmUp(subject, seconds, directory) {
+  let answered = 0;
+  for (let attempt = 0; attempt < WARM_ATTEMPTS && answered < WARM_REQUESTS; attempt++) {
+    const { requests, rate } = await load(subject, { connections: subject.connections, seconds, directory });
+    if (rate < TOO_SLOW_TO_WARM) return;
+    answered += requests;
+  }
 }
 
 async function slice(subject, seconds, directory) {
