@@ -13,7 +13,7 @@ export class ReadinessView implements ReadinessReport {
   @ApiProperty({
     type: 'object',
     additionalProperties: { type: 'string' },
-    example: { process: 'serving', postgres: 'up', redis: 'up' },
+    example: { process: 'serving', postgresql: 'up', redis: 'up' },
   })
   checks!: Readonly<Record<string, string>>;
 }
