@@ -114,6 +114,18 @@ describe('CredentialService', () => {
       expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads, hashes: 0 });
     });
 
+    it('counts the recheck from before the read: what changed during it is noticed as soon', async () => {
+      const check = coldCheck();
+      check.clients.afterRead = () => new Promise((resolve) => setTimeout(resolve, 1_000));
+      const cold = check.service.verify(presenting('right'));
+      await elapse(1_000);
+      await cold;
+      await elapse(RECHECK_MS - 1_001);
+      expect(check.service.verify(presenting('right'))).not.toBeInstanceOf(Promise);
+      await elapse(1);
+      expect(check.service.verify(presenting('right'))).toBeInstanceOf(Promise);
+    });
+
     it('does not trust what was checked in the future, as when the clock was set back', async () => {
       const check = await warmCheck();
       jest.setSystemTime(Date.now() - 1);
