@@ -7,7 +7,7 @@ const OUTER_PAD = 0x5c;
 
 /**
  * HMAC-SHA-256 (RFC 2104) under one key, made of two one-shot hashes with the key's pads prepared once. It gives what
- * `createHmac` gives at a third of its price for short texts (`bench/primitives`), and every request pays it.
+ * `createHmac` gives without making a stream object per call (see docs/decisions/0005), and every request pays it.
  */
 export class HmacSha256 {
   readonly #inner: Buffer;
