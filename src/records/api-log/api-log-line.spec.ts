@@ -23,6 +23,10 @@ function read(line: string): Record<string, string | null> {
 }
 
 describe('apiLogLine', () => {
+  it('cuts a text to 128 characters', () => {
+    expect(read(apiLogLine(buildRecord({ model: 'm'.repeat(129) }), ID)).model).toBe('m'.repeat(128));
+  });
+
   it('writes every field of a full record', () => {
     const record = buildRecord({
       route: '/v1/chat/completions',
