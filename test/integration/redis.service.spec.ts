@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { Redis } from 'ioredis';
 import { Clock } from '../../src/kernel/clock.js';
 import { RedisService, RedisUnavailableError } from '../../src/platform/redis/redis.service.js';
 import { buildSettings } from '../support/build-settings.js';
@@ -13,16 +14,21 @@ const ECHO_SCRIPT = { name: 'testEcho', keys: 1, lua: "redis.call('INCR', KEYS[1
 describe('RedisService', () => {
   let server: RedisServer;
   let service: RedisService;
+  /** A connection for meddling, past the code under test. */
+  let client: Redis;
 
   beforeEach(async () => {
     server = await RedisServer.start();
     service = new RedisService(buildSettings({ REDIS_URL: server.url }), new Clock());
     service.defineScript(ECHO_SCRIPT);
     await service.onModuleInit();
+    client = new Redis(server.url, { retryStrategy: () => 50 });
+    client.on('error', () => undefined);
   });
 
   afterEach(async () => {
     await service.onApplicationShutdown();
+    client.disconnect();
     await server.stop();
   });
 
@@ -37,11 +43,19 @@ describe('RedisService', () => {
     await expect(service.run(ECHO_SCRIPT, ['k'], ['v'])).resolves.toEqual(['k', 'v']);
   });
 
+  it('runs a script that Redis has forgotten, however many callers find out at once', async () => {
+    await service.run(ECHO_SCRIPT, ['count'], ['v']);
+    await client.script('FLUSH');
+    const calls = Array.from({ length: 50 }, () => service.run(ECHO_SCRIPT, ['count'], ['v']));
+    await expect(Promise.all(calls)).resolves.toEqual(Array.from({ length: 50 }, () => ['count', 'v']));
+    await expect(service.get('count')).resolves.toBe('51');
+    expect(service.stats).toEqual({ opened: 0, timeouts: 0, failures: 0 });
+  });
+
   describe('behind a fence', () => {
     const fence = { key: 'fence', stamp: 'c1|7|', ttlMs: 60_000 };
     const runFenced = () => service.runFenced(ECHO_SCRIPT, fence, ['count'], ['v']);
-    const put = (...command: string[]) =>
-      service.run({ name: command[0] as string, keys: 0, lua: '' }, [], command.slice(1));
+    const put = (name: string, ...args: string[]) => client.call(name, ...args);
 
     it('runs while the value begins with the stamp, slides the expiry, and sees only its own keys', async () => {
       await put('set', 'fence', 'c1|7|rest', 'PX', '1000');
@@ -57,14 +71,14 @@ describe('RedisService', () => {
       ['a list', ['rpush', 'fence', 'c1|7|']],
       ['a hash', ['hset', 'fence', 'c1|7|', 'x']],
     ])('does nothing where there is %s', async (_what, command) => {
-      if (command !== null) await put(...command);
+      if (command !== null) await put(...(command as [string, ...string[]]));
       await expect(runFenced()).resolves.toEqual({ held: false });
       await expect(service.get('count')).resolves.toBeNull();
     });
   });
 
   it('reads a key of the wrong type as absent and goes on', async () => {
-    await service.run({ name: 'rpush', keys: 0, lua: '' }, [], ['list', 'x']);
+    await client.rpush('list', 'x');
     await expect(service.get('list')).resolves.toBeNull();
     expect(service.usable).toBe(true);
   });

@@ -5,6 +5,7 @@ import { Clock } from '../../kernel/clock.js';
 import { Settings } from '../config/settings.js';
 import { CallDeadlines } from './call-deadlines.js';
 import { GatheredWrites } from './gathered-writes.js';
+import { PreparedScript } from './prepared-script.js';
 import { RedisBreaker } from './redis-breaker.js';
 import { fencedLua, type RedisScript } from './redis-script.js';
 
@@ -26,8 +27,6 @@ export class RedisUnavailableError extends Error {
   }
 }
 
-type ScriptCall = (...args: (string | number)[]) => Promise<unknown>;
-
 /**
  * The one Redis client of the process. Every call is bounded: 200 ms at most, and nothing at all while the breaker is
  * open. It never throws at start: a Redis that is not there yet is the degraded mode, not a failure.
@@ -42,6 +41,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
   readonly #writes = new GatheredWrites();
   readonly #breaker: RedisBreaker;
   readonly #client: Redis | null;
+  readonly #scripts = new Map<string, PreparedScript>();
   readonly #recovered: (() => void)[] = [];
   #probeTimer: NodeJS.Timeout | null = null;
   #stopped = false;
@@ -73,17 +73,14 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
 
   /** Makes a script known. Call once per name, when the module starts. */
   defineScript(script: RedisScript): RedisScript {
-    this.#client?.defineCommand(script.name, { lua: script.lua, numberOfKeys: script.keys });
-    this.#client?.defineCommand(`${script.name}${FENCED_SUFFIX}`, {
-      lua: fencedLua(script.lua),
-      numberOfKeys: script.keys + 1,
-    });
+    this.#prepare(script.name, script.lua, script.keys);
+    this.#prepare(`${script.name}${FENCED_SUFFIX}`, fencedLua(script.lua), script.keys + 1);
     return script;
   }
 
   /** Runs a script. @throws RedisUnavailableError at once while the breaker is open, within 200 ms otherwise. */
   run(script: RedisScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call(script.name, [...keys, ...args]);
+    return this.#callScript(script.name, [...keys, ...args]);
   }
 
   /**
@@ -97,7 +94,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<{ held: true; result: unknown } | { held: false }> {
-    const result = await this.#call(`${script.name}${FENCED_SUFFIX}`, [
+    const result = await this.#callScript(`${script.name}${FENCED_SUFFIX}`, [
       fence.key,
       ...keys,
       fence.stamp,
@@ -109,7 +106,7 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
 
   /** The text at a key, or null; a value of another type counts as absent. @throws RedisUnavailableError */
   async get(key: string): Promise<string | null> {
-    const value = await this.#call('get', [key]);
+    const value = await this.#call((client) => client.get(key));
     return typeof value === 'string' ? value : null;
   }
 
@@ -119,12 +116,19 @@ export class RedisService implements OnModuleInit, OnApplicationShutdown {
     this.#client?.disconnect();
   }
 
-  async #call(name: string, args: (string | number)[]): Promise<unknown> {
+  #prepare(name: string, lua: string, keys: number): void {
+    if (this.#client !== null) this.#scripts.set(name, new PreparedScript(this.#client, name, lua, keys));
+  }
+
+  #callScript(name: string, args: readonly (string | number)[]): Promise<unknown> {
+    return this.#call(() => (this.#scripts.get(name) as PreparedScript).call(args));
+  }
+
+  async #call(send: (client: Redis) => Promise<unknown>): Promise<unknown> {
     if (this.#client === null || !this.#breaker.closed) throw new RedisUnavailableError();
     this.#writes.gather(this.#client.stream);
-    const commands = this.#client as unknown as Record<string, ScriptCall>;
     try {
-      const result = await this.#deadlines.bound((commands[name] as ScriptCall).apply(this.#client, args));
+      const result = await this.#deadlines.bound(send(this.#client));
       this.#breaker.answered();
       return result;
     } catch (error) {
