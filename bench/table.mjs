@@ -19,6 +19,9 @@ export function digits(number) {
   return number.toFixed(Math.abs(number) < 0.1 ? 3 : 2);
 }
 
+/** A base that gets less of its core than this shares it, or its load does. */
+const CROWDED = 0.75;
+
 /** Rows of a comparison. `busy` is the part of its core the server used: well below 1, something else was the limit. */
 export function comparison({ rows, repeated }) {
   const head = ['', 'ratio', 'range', 'by CPU', 'µs/request', 'busy', 'p50 ms', 'p99 ms'];
@@ -32,6 +35,9 @@ export function comparison({ rows, repeated }) {
     digits(p50),
     digits(p99),
   ]);
-  const note = repeated === 0 ? '' : `\n${repeated} unsteady slices were measured again.`;
-  return `${table([head, ...lines])}${note}`;
+  const notes = [
+    repeated === 0 ? '' : `\n${repeated} unsteady slices were measured again.`,
+    rows[0].busy < CROWDED ? '\nOther programs held the cores: run this again on an idle machine.' : '',
+  ];
+  return `${table([head, ...lines])}${notes.join('')}`;
 }
