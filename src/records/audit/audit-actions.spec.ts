@@ -1,0 +1,35 @@
+import { AUDIT_ACTIONS, storedDetails } from './audit-actions.js';
+
+describe('storedDetails', () => {
+  it('stores the listed names and nothing else', () => {
+    const details = { tier: 'paid', scopes: ['admin'], client_secret: 'x', hashed_secret: 'y' };
+    expect(storedDetails('client.create', details)).toEqual({ tier: 'paid', scopes: ['admin'] });
+    expect(storedDetails('client.revoke', details as never)).toEqual({});
+  });
+
+  it('keeps an api key out even where text is stored', () => {
+    const key = `cn_live_0123456789AB_${'a'.repeat(36)}`;
+    const stored = storedDetails('client.create', { name: `my ${key}`, scopes: [key, key] });
+    expect(stored).toEqual({ name: 'my [redacted]', scopes: ['[redacted]', '[redacted]'] });
+  });
+
+  it('stores what jsonb takes', () => {
+    const stored = storedDetails('secret.expire', {
+      hint: 'a\u0000b\ud800',
+      days_left: Number.NaN,
+      reason: 'x'.repeat(2_000),
+      expires_at: null,
+    });
+    expect(stored).toEqual({ hint: 'ab\ufffd', days_left: null, reason: 'x'.repeat(512), expires_at: null });
+    expect(
+      storedDetails('rate_limit.set', { shadow: true, cost: 2, windows: Array.from({ length: 99 }, Number) }),
+    ).toMatchObject({
+      shadow: true,
+      cost: 2,
+    });
+  });
+
+  it('names actions noun.verb', () => {
+    for (const action of Object.keys(AUDIT_ACTIONS)) expect(action).toMatch(/^[a-z_]+\.[a-z_]+$/);
+  });
+});

@@ -1,0 +1,80 @@
+import { DataSource } from 'typeorm';
+import { AuditRepository } from '../../src/records/audit/audit.repository.js';
+import { AuditService, originOf, SYSTEM_ORIGIN } from '../../src/records/audit/audit.service.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+describe('the audit log', () => {
+  let database: TestDatabase;
+  let source: DataSource;
+  let audit: AuditService;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    source = await new DataSource({ type: 'postgres', url: database.url, entities: [] }).initialize();
+    audit = new AuditService(new AuditRepository(source));
+  });
+
+  afterAll(async () => {
+    await source.destroy();
+    await database.drop();
+  });
+
+  const rows = (id: string) =>
+    database.query('SELECT * FROM audit_logs WHERE subject_id = $1 ORDER BY audit_logs.id', [id]);
+
+  it('keeps who did what to what, from where', async () => {
+    const record = { address: '192.0.2.7', requestId: 'req_1' } as never;
+    const state = { method: 'client', clientId: 'cn_live_000000000001' };
+    await audit.record({
+      action: 'client.create',
+      origin: originOf({ identity: { state } as never, record }),
+      subject: { type: 'client', id: 'one' },
+      details: { name: 'billing', scopes: ['llm:invoke'] },
+    });
+    await audit.record({
+      action: 'secret.leaked',
+      origin: originOf({ identity: null, record }),
+      subject: { type: 'secret', id: 'one' },
+      outcome: 'failed',
+    });
+    const [made, leaked] = await rows('one');
+    expect(made).toMatchObject({
+      action: 'client.create',
+      actor_type: 'client',
+      actor_id: 'cn_live_000000000001',
+      subject_type: 'client',
+      address: '192.0.2.7',
+      request_id: 'req_1',
+      outcome: 'succeeded',
+      details: { name: 'billing', scopes: ['llm:invoke'] },
+    });
+    expect(leaked).toMatchObject({ actor_type: 'anonymous', actor_id: null, outcome: 'failed', details: {} });
+  });
+
+  it("stands and falls with the caller's transaction", async () => {
+    const event = { action: 'client.revoke', origin: SYSTEM_ORIGIN, subject: { type: 'client', id: 'two' } } as const;
+    const failing = source.transaction(async (manager) => {
+      await audit.record(event, manager);
+      throw new Error('the change failed');
+    });
+    await expect(failing).rejects.toThrow('the change failed');
+    expect(await rows('two')).toEqual([]);
+
+    await source.transaction((manager) => audit.record(event, manager));
+    expect(await rows('two')).toHaveLength(1);
+  });
+
+  it.each([
+    "UPDATE audit_logs SET outcome = 'refused'",
+    'DELETE FROM audit_logs WHERE false',
+    'TRUNCATE audit_logs',
+    'SET session_replication_role = replica; DELETE FROM audit_logs',
+  ])('refuses %s', async (sql) => {
+    await audit.record({ action: 'client.revoke', origin: SYSTEM_ORIGIN, subject: { type: 'client', id: 'three' } });
+    await expect(database.query(sql)).rejects.toMatchObject({
+      code: '42501',
+      message: expect.stringContaining('insert-only'),
+    });
+    expect((await rows('three')).length).toBeGreaterThan(0);
+  });
+});
