@@ -187,3 +187,25 @@ export class ProviderNotConfiguredError extends AppError {
     super(message, { headers: { 'x-should-retry': 'false' } });
   }
 }
+
+/** 403: this service answers over HTTPS only, and the request came in the clear. */
+export class HttpsRequiredError extends AppError {
+  readonly status = 403;
+  readonly code = 'https_required';
+
+  constructor() {
+    super(
+      'This service is reached over HTTPS only. Use https://, and replace any credential this request carried: it crossed the network unencrypted.',
+    );
+  }
+}
+
+/** 403: the client address is blocked by an operator, or for guessing credentials. */
+export class AddressBlockedError extends AppError {
+  readonly status = 403;
+  readonly code = 'address_blocked';
+
+  constructor() {
+    super('Requests from your address are not accepted here. Ask an administrator to lift the block.');
+  }
+}

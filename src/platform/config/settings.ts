@@ -1,6 +1,13 @@
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, MinLength } from 'class-validator';
-import { IsCidrList, IsHttpBaseUrl, IsModelAliases, IsOriginList, IsRateLimits } from './settings.validators.js';
+import {
+  IsAttemptBudget,
+  IsCidrList,
+  IsHttpBaseUrl,
+  IsModelAliases,
+  IsOriginList,
+  IsRateLimits,
+} from './settings.validators.js';
 
 /**
  * Every setting, read from the environment once, validated before anything listens, and frozen.
@@ -43,10 +50,34 @@ export class Settings {
   @MinLength(32, { message: 'must have at least 32 characters; make one with: openssl rand -base64 48' })
   MASTER_KEY!: string;
 
-  /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDR ranges, separated by commas. */
+  /** Proxies whose forwarding header is believed: addresses and CIDR ranges, separated by commas. */
   @IsOptional()
   @IsCidrList()
   TRUSTED_PROXIES: string = '';
+
+  /** The header they say it in: `x-forwarded-for`, `forwarded` (RFC 7239), or `auto`: the second if the first is missing. */
+  @IsIn(['auto', 'x-forwarded-for', 'forwarded'])
+  TRUSTED_PROXY_HEADER: 'auto' | 'x-forwarded-for' | 'forwarded' = 'auto';
+
+  /** `on` refuses plain HTTP with 403 unless a trusted proxy says that the client came by TLS. */
+  @IsIn(['on', 'off'])
+  HTTPS_REQUIRED: string = 'off';
+
+  /** Wrong credentials one address (IPv4, IPv6 /64) may try: `attempts/seconds`, or `off`. */
+  @IsAttemptBudget()
+  AUTH_FAILURES_PER_ADDRESS: string = '10/60';
+
+  /** Wrong credentials that may be tried on one client id: `attempts/seconds`, or `off`. */
+  @IsAttemptBudget()
+  AUTH_FAILURES_PER_CLIENT: string = '30/60';
+
+  /** Wrong or refused attempts after which an address is blocked for a while: `attempts/seconds`, or `off`. */
+  @IsAttemptBudget()
+  AUTO_BLOCK_FAILURES: string = '200/600';
+
+  /** Client ids tried in vain after which an address is blocked for a while: `ids/seconds`, or `off`. */
+  @IsAttemptBudget()
+  AUTO_BLOCK_CLIENT_IDS: string = '20/600';
 
   /** Browser origins that may call, separated by commas. Empty: CORS is off. */
   @IsOptional()

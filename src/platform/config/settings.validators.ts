@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { isAttemptBudget } from './attempt-budget.js';
 import { isRateLimitsText } from './rate-limit-table.js';
 
 const MODEL_ALIAS = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}=[a-z-]+\/[^\s,=]{1,128}$/;
@@ -76,4 +77,11 @@ export const IsRateLimits = check(
 /** `alias=provider/model`, separated by commas. */
 export const IsModelAliases = check('isModelAliases', 'must be alias=provider/model separated by commas', (value) =>
   listItems(value).every((item) => MODEL_ALIAS.test(item)),
+);
+
+/** `attempts/seconds`, or `off`. */
+export const IsAttemptBudget = check(
+  'isAttemptBudget',
+  'must be attempts/seconds, e.g. 10/60, or off',
+  isAttemptBudget,
 );

@@ -43,8 +43,10 @@ export class EdgeAdapter extends FastifyAdapter {
   readonly edge: RequestEdge;
 
   constructor(settings: Settings) {
-    const addresses = new ClientAddresses(listItems(settings.TRUSTED_PROXIES));
-    const edge = new RequestEdge(addresses, new Clock(), new RequestObservers());
+    const addresses = new ClientAddresses(listItems(settings.TRUSTED_PROXIES), settings.TRUSTED_PROXY_HEADER);
+    const edge = new RequestEdge(addresses, new Clock(), new RequestObservers(), {
+      httpsRequired: settings.HTTPS_REQUIRED === 'on',
+    });
     super(createServer(edge, settings));
     this.edge = edge;
   }

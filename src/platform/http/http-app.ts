@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Clock } from '../../kernel/clock.js';
 import { Settings } from '../config/settings.js';
 import { NestLogger } from '../logging/nest-logger.js';
+import { AddressGate } from './address-gate.js';
 import { serveDocs } from './docs.js';
 import type { EdgeAdapter } from './edge-adapter.js';
 import { RequestObservers } from './request-observer.js';
@@ -20,7 +21,11 @@ export const APP_OPTIONS: NestApplicationOptions = {
  */
 export function setUpApp(app: NestFastifyApplication): NestFastifyApplication {
   const { edge } = app.getHttpAdapter() as unknown as EdgeAdapter;
-  edge.join(app.get(Clock, { strict: false }), app.get(RequestObservers, { strict: false }));
+  edge.join(
+    app.get(Clock, { strict: false }),
+    app.get(RequestObservers, { strict: false }),
+    app.get(AddressGate, { strict: false }),
+  );
   if (app.get(Settings, { strict: false }).DOCS === 'on') serveDocs(app);
   return app;
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { HttpsRequiredError } from '../../kernel/app-error.js';
 import type { Clock } from '../../kernel/clock.js';
 import { RequestRecord } from '../../kernel/request-record.js';
+import type { AddressGate } from './address-gate.js';
 import { callerKindOf } from './caller-kind.js';
 import type { ClientAddresses } from './client-address.js';
 import type { HttpReply, HttpRequest } from './http-request.js';
@@ -9,13 +11,22 @@ import { OpenRequests } from './open-requests.js';
 import { MALFORMED_REQUEST, type Refusal, refusalOfStatus } from './refusal.js';
 import { newRequestId, requestIdFor } from './request-id.js';
 import type { RequestObservers } from './request-observer.js';
-import { MACHINE_HEADERS, SECURITY_HEADERS } from './security-headers.js';
+import { MACHINE_HEADERS, SECURITY_HEADERS, STRICT_TRANSPORT_SECURITY } from './security-headers.js';
 
 const MAX_HEADER_LINES = 100;
 const MAX_URL_LENGTH = 8_192;
 
+/** What a supervisor asks on the machine itself: open to every address, and without TLS. */
+const HEALTH_PATH = /^\/health\/(?:live|ready)(?:\?|$)/;
+
 const HEADERS_TOO_LARGE = refusalOfStatus(431);
 const URI_TOO_LONG = refusalOfStatus(414);
+const PLAIN_HTTP = new HttpsRequiredError();
+
+interface EdgeOptions {
+  /** Refuse what did not come by TLS (`HTTPS_REQUIRED`). */
+  readonly httpsRequired: boolean;
+}
 
 /** What the edge remembers of a connection. */
 interface Peer {
@@ -42,12 +53,14 @@ export class RequestEdge {
   /** Requests whose response has not closed. */
   readonly open = new OpenRequests();
   #draining = false;
+  #gate: AddressGate | null = null;
   readonly #close: (this: EdgeResponse) => void;
 
   constructor(
     private readonly addresses: ClientAddresses,
     private clock: Clock,
     private observers: RequestObservers,
+    private readonly options: EdgeOptions = { httpsRequired: false },
   ) {
     const edge = this;
     this.#close = function onClose(): void {
@@ -56,10 +69,11 @@ export class RequestEdge {
     };
   }
 
-  /** Joins the edge to the application's own clock and observers, once these exist. */
-  join(clock: Clock, observers: RequestObservers): void {
+  /** Joins the edge to the application's own clock, observers and gate, once these exist. */
+  join(clock: Clock, observers: RequestObservers, gate: AddressGate): void {
     this.clock = clock;
     this.observers = observers;
+    this.#gate = gate;
   }
 
   /** From now on every answer closes its connection, those of requests under way included. */
@@ -80,9 +94,7 @@ export class RequestEdge {
     const peer = socket[PEER] ?? this.#meet(socket);
     const url = raw.url ?? '';
     const id = requestIdFor(headers['x-request-id']);
-    const address = peer.trusted
-      ? this.addresses.behind(peer.address, headers['x-forwarded-for'] as string | undefined)
-      : peer.address;
+    const address = peer.trusted ? this.addresses.behind(peer.address, headers) : peer.address;
 
     request.record = new RequestRecord(
       id,
@@ -103,7 +115,21 @@ export class RequestEdge {
     reply.headers(url.startsWith('/v1') ? MACHINE_HEADERS : SECURITY_HEADERS);
     reply.header('x-request-id', id);
     if (this.#draining) reply.header('connection', 'close');
-    return refusalOfForm(raw, url);
+    return refusalOfForm(raw, url) ?? this.#refusalOfCaller(peer, address, request, reply);
+  }
+
+  /** What is refused whoever calls: an address that is blocked, and plain HTTP where that is not served. */
+  #refusalOfCaller(peer: Peer, address: string, { raw }: HttpRequest, reply: HttpReply): Refusal | null {
+    const refusal = this.#gate?.refusalOf(address) ?? null;
+    if (refusal === null && !this.options.httpsRequired) return null;
+    if (HEALTH_PATH.test(raw.url ?? '')) return null;
+    if (refusal !== null) return refusal;
+    if (peer.trusted && this.addresses.isSecure(peer.address, raw.headers)) {
+      reply.header('strict-transport-security', STRICT_TRANSPORT_SECURITY);
+      return null;
+    }
+    reply.removeHeader('strict-transport-security');
+    return PLAIN_HTTP;
   }
 
   /** Completes a request's record and tells the observers; every call after the first does nothing. */

@@ -1,3 +1,6 @@
+/** RFC 6797; the whole year that preload lists ask for. */
+export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000';
+
 /**
  * On every response but those of the LLM routes. An API answer is never framed, sniffed, cached or run; the one page with
  * scripts is `/docs`, which brings a policy of its own.
@@ -6,7 +9,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze(
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000',
+  'strict-transport-security': STRICT_TRANSPORT_SECURITY,
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
 });
