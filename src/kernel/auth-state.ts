@@ -17,6 +17,12 @@ export interface ClientAuth {
   readonly clientId: string;
   readonly tier: string;
   readonly scopes: readonly string[];
+  /** Addresses and CIDR ranges it may call from; null: from anywhere. */
+  readonly allowedAddresses: readonly string[] | null;
+  /** Models it may name, as resolved (`openai/gpt-4o-mini`) or by prefix (`openai/*`); null: all. */
+  readonly allowedModels: readonly string[] | null;
+  /** Providers its models may be of; null: all. */
+  readonly allowedProviders: readonly string[] | null;
   readonly providerToken: ProviderToken | null;
 }
 

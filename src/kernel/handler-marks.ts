@@ -13,6 +13,10 @@ export const PERMISSIONS = [
   'clients:delete',
   'logs:read',
   'metrics:read',
+  'limits:read',
+  'limits:write',
+  'ip_rules:read',
+  'ip_rules:write',
   'llm:invoke',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];

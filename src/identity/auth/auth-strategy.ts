@@ -1,10 +1,11 @@
+import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { AuthState, RequestIdentity } from '../../kernel/auth-state.js';
 import type { PresentedCredentials } from './credential-headers.js';
 
 /** A claim to an identity that has yet to be checked. */
 export interface IdentityClaim {
   /** Checks it; at once where nothing has to be asked. Throws the refusal. */
-  authenticate(): RequestIdentity | Promise<RequestIdentity>;
+  authenticate(attempt: AuthAttempt): RequestIdentity | Promise<RequestIdentity>;
 }
 
 /**

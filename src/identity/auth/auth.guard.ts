@@ -25,7 +25,7 @@ export class AuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     if (this.access.isPublic(context.getHandler(), context.getClass())) return true;
     const request = context.getArgByIndex<HttpRequest>(0);
-    const outcome = this.#claimOf(request).authenticate();
+    const outcome = this.#claimOf(request).authenticate(request.attempt);
     if (outcome instanceof Promise) return outcome.then((identity) => admit(request, identity));
     return admit(request, outcome);
   }

@@ -17,6 +17,12 @@ export interface CredentialRecord {
   readonly tier: string;
   readonly scopes: readonly string[];
   readonly expiresAt: number | null;
+  /** See `ClientAuth`; null: no restriction. */
+  readonly allowedAddresses: readonly string[] | null;
+  readonly allowedModels: readonly string[] | null;
+  readonly allowedProviders: readonly string[] | null;
+  /** Addresses its secrets were last right from. */
+  readonly usedFrom: readonly string[];
   readonly secrets: readonly Omit<CachedSecret, 'digest'>[];
 }
 

@@ -1,8 +1,9 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import type { NewCredential } from './api-key.js';
 import { ENVIRONMENTS } from './api-key.js';
 import { CLIENT_STATUSES } from './client.entity.js';
 import type { Client, ClientSecret } from './clients.repository.js';
+import type { Propagation } from './revocations.js';
 
 /** What is shown of a secret: nothing that helps to guess it. */
 export class ClientSecretView {
@@ -40,10 +41,24 @@ export class ClientPageView {
   @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
 }
 
-/** A revocation that not every replica has heard of yet. */
-export class PendingRevocationView {
+/** A change that not every replica has confirmed yet. */
+export class PendingChangeView {
   @ApiProperty({ enum: ['pending'] }) propagation!: 'pending';
-  @ApiProperty({ description: 'Seconds within which every replica refuses the client.' }) bounded_by_seconds!: number;
+  @ApiProperty({ description: 'Replicas that have not confirmed it.' }) replicas_pending!: number;
+  @ApiProperty({ description: 'Seconds within which each of them acts on it.' }) bounded_by_seconds!: number;
+}
+
+/** A changed client, while not every replica has confirmed the change. */
+export class PendingClientView extends IntersectionType(ClientView, PendingChangeView) {}
+
+/** What is said of a change that is not in force everywhere; null when it is. */
+export function presentPending(propagation: Propagation): PendingChangeView | null {
+  if (propagation.propagation === 'complete') return null;
+  return {
+    propagation: 'pending',
+    replicas_pending: propagation.replicas,
+    bounded_by_seconds: propagation.boundedBySeconds,
+  };
 }
 
 /** A client as it may be shown to whoever may read clients. */

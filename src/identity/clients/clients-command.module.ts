@@ -4,6 +4,7 @@ import { ConfigModule } from '../../platform/config/config.module.js';
 import type { Settings } from '../../platform/config/settings.js';
 import { servingOptions } from '../../platform/database/data-source.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
+import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsRepository } from './clients.repository.js';
@@ -12,8 +13,7 @@ import { ClientsCommandService } from './clients-command.service.js';
 import { CredentialCache } from './credential-cache.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
 import { CredentialSeal } from './credential-seal.js';
-import { DetachedRevocations } from './detached-revocations.js';
-import { RevocationChannel } from './revocation-channel.js';
+import { Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
 
 /** The smallest number of connections that the settings allow; commands run one after the other. */
@@ -35,6 +35,7 @@ export class ClientsCommandModule {
         }),
         TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
         RedisModule,
+        ReplicasModule,
       ],
       providers: [
         ClientsRepository,
@@ -43,7 +44,7 @@ export class ClientsCommandModule {
         SecretHasher,
         CredentialSeal,
         CredentialCache,
-        { provide: RevocationChannel, useClass: DetachedRevocations },
+        Revocations,
       ],
       exports: [ClientsCommandService],
     };

@@ -49,8 +49,8 @@ export class ClientsCommandService {
     if (outcome.propagation === 'complete')
       return { json: revoked, text: `Revoked ${clientId}: no request that starts from now on is accepted.` };
     return {
-      json: { ...revoked, bounded_by_seconds: outcome.boundedBySeconds },
-      text: `Revoked ${clientId}: every replica refuses it within ${outcome.boundedBySeconds} seconds.`,
+      json: { ...revoked, replicas_pending: outcome.replicas, bounded_by_seconds: outcome.boundedBySeconds },
+      text: `Revoked ${clientId}: ${outcome.replicas} replicas have not confirmed; each refuses it within ${outcome.boundedBySeconds} seconds.`,
     };
   }
 

@@ -19,9 +19,11 @@ import {
   ClientPageView,
   ClientView,
   CreatedClientView,
-  PendingRevocationView,
+  PendingChangeView,
+  PendingClientView,
   presentClient,
   presentCreatedClient,
+  presentPending,
 } from './client-view.js';
 import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
 import type { ClientSortKey } from './clients.repository.js';
@@ -88,13 +90,19 @@ export class ClientsController {
   @Require('clients:write')
   @ApiOperation({ summary: 'Change a client' })
   @ApiClientId()
-  @ApiOkResponse({ type: ClientView })
+  @ApiOkResponse({ type: ClientView, description: 'In force on every replica.' })
+  @ApiAcceptedResponse({ type: PendingClientView, description: 'Changed; not every replica has confirmed it yet.' })
   async update(
     @Req() request: HttpRequest,
     @Param('client_id') clientId: string,
     @JsonBody(UpdateClientDto) body: UpdateClientDto,
-  ): Promise<ClientView> {
-    return presentClient(await this.clients.update(grantorOf(request), clientId, toChanges(body)));
+    @Res({ passthrough: true }) reply: HttpReply,
+  ): Promise<ClientView | PendingClientView> {
+    const { client, propagation } = await this.clients.update(grantorOf(request), clientId, toChanges(body));
+    const pending = presentPending(propagation);
+    if (pending === null) return presentClient(client);
+    reply.status(HttpStatus.ACCEPTED);
+    return { ...presentClient(client), ...pending };
   }
 
   @Delete(':client_id')
@@ -103,16 +111,16 @@ export class ClientsController {
   @ApiOperation({ summary: 'Revoke a client' })
   @ApiClientId()
   @ApiNoContentResponse({ description: 'Revoked: no replica accepts a request that starts from now on.' })
-  @ApiAcceptedResponse({ description: 'Revoked; not every replica has heard of it yet.', type: PendingRevocationView })
+  @ApiAcceptedResponse({ description: 'Revoked; not every replica has confirmed it yet.', type: PendingChangeView })
   async revoke(
     @Req() request: HttpRequest,
     @Param('client_id') clientId: string,
     @Res({ passthrough: true }) reply: HttpReply,
-  ): Promise<PendingRevocationView | undefined> {
-    const outcome = await this.clients.revoke(grantorOf(request), clientId);
-    if (outcome.propagation === 'complete') return undefined;
+  ): Promise<PendingChangeView | undefined> {
+    const pending = presentPending(await this.clients.revoke(grantorOf(request), clientId));
+    if (pending === null) return undefined;
     reply.status(HttpStatus.ACCEPTED);
-    return { propagation: 'pending', bounded_by_seconds: outcome.boundedBySeconds };
+    return pending;
   }
 }
 

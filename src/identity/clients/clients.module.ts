@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { HealthModule } from '../../platform/health/health.module.js';
 import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
+import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsController } from './clients.controller.js';
@@ -10,20 +11,23 @@ import { ClientsRepository } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
 import { CredentialService } from './credential.service.js';
 import { CredentialCache } from './credential-cache.js';
+import { CredentialChanges } from './credential-changes.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
 import { CredentialMetrics } from './credential-metrics.js';
 import { CredentialReader } from './credential-reader.js';
 import { CredentialSeal } from './credential-seal.js';
 import { FenceCarrier } from './fence-carrier.js';
-import { RevocationChannel } from './revocation-channel.js';
+import { Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
 import { SecretMatcher } from './secret-matcher.js';
+import { SecretUses } from './secret-uses.js';
 
 /** Clients and their credentials: how they are managed, and how they are checked. */
 @Module({
   imports: [
     TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
     RedisModule,
+    ReplicasModule,
     JobsModule,
     HealthModule,
   ],
@@ -39,7 +43,9 @@ import { SecretMatcher } from './secret-matcher.js';
     CredentialService,
     FenceCarrier,
     CredentialMetrics,
-    { provide: RevocationChannel, useExisting: CredentialService },
+    Revocations,
+    CredentialChanges,
+    SecretUses,
   ],
   exports: [ClientsService, CredentialService],
 })

@@ -27,10 +27,15 @@ export type ClientChanges = Partial<Pick<ClientEntity, 'name' | 'tier' | 'scopes
 
 export type ClientSortKey = 'created_at' | 'name';
 
-/** A client as it was changed, and the version that voids everything cached before. */
-export interface ChangedClient {
-  readonly client: Client;
+/** What a change is known by: the version that voids everything cached before, and as it was announced. */
+export interface AnnouncedChange {
   readonly version: string;
+  readonly changeId: string | null;
+}
+
+/** A client as it was changed. */
+export interface ChangedClient extends AnnouncedChange {
+  readonly client: Client;
 }
 
 const SORT_COLUMNS = { created_at: 'client.created_at', name: 'client.name' } as const;
@@ -67,6 +72,10 @@ export class ClientsRepository {
       tier: found.tier,
       scopes: found.scopes,
       expiresAt: found.expiresAt?.getTime() ?? null,
+      allowedAddresses: null,
+      allowedModels: null,
+      allowedProviders: null,
+      usedFrom: [],
       secrets: found.secrets.map((secret) => ({
         id: secret.id,
         hashedSecret: secret.hashedSecret,
@@ -125,7 +134,8 @@ export class ClientsRepository {
       await manager.update(ClientEntity, { clientId }, decide(current));
       const { version } = await manager.findOneOrFail(ClientEntity, { where: { clientId }, select: { version: true } });
       await leaveFence(manager, clientId, version);
-      return { client: required(await readClient(manager, clientId)), version };
+      const client = required(await readClient(manager, clientId));
+      return { client, version, changeId: await announcedAs(manager, clientId) };
     });
   }
 
@@ -133,9 +143,9 @@ export class ClientsRepository {
    * Deletes a client and its secrets under a lock, and leaves word of it in the outbox in the same transaction.
    *
    * @param decide sees the client as it is; when it throws, nothing is deleted.
-   * @returns a version above every one the client had, or null when there is none.
+   * @returns a version above every one the client had; null when there is no such client.
    */
-  remove(clientId: string, decide: (current: Client) => void): Promise<string | null> {
+  remove(clientId: string, decide: (current: Client) => void): Promise<AnnouncedChange | null> {
     return this.source.transaction(async (manager) => {
       const current = await lockClient(manager, clientId);
       if (current === null) return null;
@@ -144,7 +154,7 @@ export class ClientsRepository {
       const [row] = await manager.query<{ version: string }[]>(`SELECT nextval('client_version_seq')::text AS version`);
       const { version } = required(row);
       await leaveFence(manager, clientId, version);
-      return version;
+      return { version, changeId: await announcedAs(manager, clientId) };
     });
   }
 
@@ -189,6 +199,15 @@ async function withSecrets(manager: EntityManager, clients: readonly ClientEntit
   });
   const byClient = Map.groupBy(secrets, ({ clientId }) => clientId);
   return clients.map((client) => ({ ...client, secrets: byClient.get(client.clientId) ?? [] }));
+}
+
+/** The last change of the client that the table's triggers announced, in this transaction or before. */
+async function announcedAs(manager: EntityManager, clientId: string): Promise<string | null> {
+  const [row] = await manager.query<{ id: string | null }[]>(
+    `SELECT max(id)::text AS id FROM changes WHERE topic = 'client' AND subject = $1`,
+    [clientId],
+  );
+  return row?.id ?? null;
 }
 
 async function leaveFence(manager: EntityManager, clientId: string, version: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type FieldError, InvalidRequestError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
-import { Clock } from '../../kernel/clock.js';
 import { DEFAULT_TIER, RateLimitTable } from '../../platform/config/rate-limit-table.js';
 import { Settings } from '../../platform/config/settings.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { holds } from '../access/access.service.js';
 import {
   type Environment,
@@ -14,7 +14,7 @@ import {
   randomDigits,
 } from './api-key.js';
 import { type Client, type ClientChanges, type ClientSortKey, ClientsRepository } from './clients.repository.js';
-import { RevocationChannel } from './revocation-channel.js';
+import { type Propagation, Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
 
 /** Whoever makes or changes a client: it can give no scope that it does not hold itself. */
@@ -31,11 +31,6 @@ export interface NewClient {
   readonly expiresAt?: Date | null;
 }
 
-/** Whether a change is in force on every replica, or will be within so many seconds. */
-export type Propagation =
-  | { readonly propagation: 'complete' }
-  | { readonly propagation: 'pending'; readonly boundedBySeconds: number };
-
 const DEFAULT_SCOPES = ['llm:invoke'];
 const SECRET_ID_DIGITS = 16;
 
@@ -51,8 +46,8 @@ export class ClientsService {
   constructor(
     private readonly repository: ClientsRepository,
     private readonly hasher: SecretHasher,
-    private readonly revocations: RevocationChannel,
-    private readonly clock: Clock,
+    private readonly revocations: Revocations,
+    private readonly clock: DatabaseClock,
     settings: Settings,
   ) {
     this.#limits = new RateLimitTable(settings.RATE_LIMITS);
@@ -89,12 +84,16 @@ export class ClientsService {
   }
 
   /**
-   * Changes a client. In force on every replica when it returns, if Redis can be told; within the recheck bound if not.
+   * Changes a client, and sees the change through to every replica (see `Revocations.follow`).
    *
    * @throws NotFoundError; InvalidRequestError for an unknown tier, an end that is past, or nothing to change;
    *   PermissionDeniedError when the client has, or would get, a scope that the grantor does not hold.
    */
-  async update(grantor: Grantor, clientId: string, changes: ClientChanges): Promise<Client> {
+  async update(
+    grantor: Grantor,
+    clientId: string,
+    changes: ClientChanges,
+  ): Promise<{ client: Client; propagation: Propagation }> {
     if (Object.values(changes).every((value) => value === undefined)) {
       throw new InvalidRequestError([
         { location: 'body', message: 'must hold at least one of name, tier, scopes, status, expires_at' },
@@ -107,28 +106,18 @@ export class ClientsService {
       return changes;
     };
     const changed = found(isClientId(clientId) ? await this.repository.change(clientId, decide) : null);
-    await this.#announce(clientId, changed.version);
-    return changed.client;
+    return { client: changed.client, propagation: await this.revocations.follow({ clientId, ...changed }) };
   }
 
   /**
-   * Deletes a client. `complete`: no request that starts from now on is accepted by any replica. `pending`: Redis could
-   * not be told; it is told later by itself, and every replica notices within the seconds given.
+   * Deletes a client, and sees that through to every replica (see `Revocations.follow`).
    *
    * @throws NotFoundError; PermissionDeniedError when the client has a scope that the grantor does not hold.
    */
   async revoke(grantor: Grantor, clientId: string): Promise<Propagation> {
     const decide = (current: Client) => assertHoldsAll(grantor, current.scopes, 'revoke a client with');
-    const version = found(isClientId(clientId) ? await this.repository.remove(clientId, decide) : null);
-    return this.#announce(clientId, version);
-  }
-
-  async #announce(clientId: string, version: string): Promise<Propagation> {
-    const reached = await this.revocations.revoke(clientId, version);
-    if (reached === 'pending') return { propagation: 'pending', boundedBySeconds: this.revocations.recheckSeconds };
-    // The change is committed and announced: a row that stays behind is carried once more, to no effect.
-    await this.repository.removeFence(clientId, version).catch(() => undefined);
-    return { propagation: 'complete' };
+    const removed = found(isClientId(clientId) ? await this.repository.remove(clientId, decide) : null);
+    return this.revocations.follow({ clientId, ...removed });
   }
 
   #assertValid({ tier, expiresAt }: Pick<ClientChanges, 'tier' | 'expiresAt'>): void {

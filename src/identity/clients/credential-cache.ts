@@ -56,7 +56,16 @@ const CONFIRM_SCRIPT = { name: 'credentialConfirm', keys: 0, lua: 'return 1' };
 @Injectable()
 export class CredentialCache {
   readonly #remembered: LRUCache<string, RememberedCredential>;
-  readonly #fences = new LRUCache<string, number>({ max: MAX_FENCES, ttl: FENCE_TTL_MS });
+  readonly #fences = new LRUCache<string, number>({
+    max: MAX_FENCES,
+    ttl: FENCE_TTL_MS,
+    dispose: (version, _clientId, reason) => {
+      // What no longer has a fence of its own stays behind one that all clients share.
+      if (reason === 'evict') this.#floor = Math.max(this.#floor, version);
+    },
+  });
+  /** The lowest version that may be cached of any client. */
+  #floor = 0;
   readonly #ttlMs: number;
 
   constructor(
@@ -124,6 +133,12 @@ export class CredentialCache {
     this.#remembered.delete(clientId);
   }
 
+  /** Forgets everything, and lets nothing older than `version` back in. */
+  raiseFloor(version: string): void {
+    this.#floor = Math.max(this.#floor, Number(version));
+    this.#remembered.clear();
+  }
+
   /** Ends every entry older than `version` in this process, and keeps later writers of one out. */
   raiseLocalFence(clientId: string, version: string): void {
     this.#fences.set(clientId, Math.max(this.#fences.get(clientId) ?? 0, Number(version)));
@@ -140,7 +155,7 @@ export class CredentialCache {
   }
 
   #isFenced({ clientId, version }: CachedCredential): boolean {
-    return (this.#fences.get(clientId) ?? 0) > Number(version);
+    return Math.max(this.#fences.get(clientId) ?? 0, this.#floor) > Number(version);
   }
 }
 
@@ -151,8 +166,15 @@ export function clientAuthOf(credential: Omit<CachedCredential, 'secrets'>): Cli
     clientId: credential.clientId,
     tier: credential.tier,
     scopes: Object.freeze([...credential.scopes]),
+    allowedAddresses: frozen(credential.allowedAddresses),
+    allowedModels: frozen(credential.allowedModels),
+    allowedProviders: frozen(credential.allowedProviders),
     providerToken: null,
   });
+}
+
+function frozen(list: readonly string[] | null): readonly string[] | null {
+  return list === null ? null : Object.freeze([...list]);
 }
 
 function prepare(credential: CachedCredential, fence: CredentialFence | null): RememberedCredential {

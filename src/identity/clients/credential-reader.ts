@@ -1,35 +1,35 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { Clock } from '../../kernel/clock.js';
+import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import { Settings } from '../../platform/config/settings.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
+import { ReplicaRegistry, STALE_GRACE_SECONDS } from '../../platform/replicas/replica-registry.service.js';
 import type { CachedCredential, CredentialRecord } from './cached-credential.js';
 import { ClientsRepository } from './clients.repository.js';
 import { CoalescedReader } from './coalesced-reader.js';
+import { SecretUses } from './secret-uses.js';
 
-/** How long past the recheck bound an entry may be served while PostgreSQL is away. */
-const STALE_GRACE_MS = 15 * 60 * 1000;
 /** What a request that could be answered without PostgreSQL waits for it. */
 const PATIENCE_WITH_FALLBACK_MS = 500;
 /** How long requests that could be answered without it leave PostgreSQL alone after a failure. */
 const REST_AFTER_FAILURE_MS = 1_000;
-/** Secrets whose use this process noted lately. */
-const MAX_NOTED = 50_000;
 
 /** Reads clients for authentication: coalesced, bounded in time, and honest about not knowing. */
 @Injectable()
 export class CredentialReader {
   readonly #reads: CoalescedReader<CredentialRecord | null>;
+  readonly #recheckMs: number;
   readonly #staleMs: number;
-  readonly #noted: LRUCache<string, true>;
   #restUntil = 0;
 
   constructor(
     settings: Settings,
-    private readonly clock: Clock,
-    private readonly repository: ClientsRepository,
+    private readonly clock: DatabaseClock,
+    repository: ClientsRepository,
+    private readonly uses: SecretUses,
+    private readonly registry: ReplicaRegistry,
   ) {
-    this.#noted = new LRUCache({ max: MAX_NOTED, ttl: settings.AUTH_CACHE_RECHECK_SECONDS * 1000 });
-    this.#staleMs = settings.AUTH_CACHE_RECHECK_SECONDS * 1000 + STALE_GRACE_MS;
+    this.#recheckMs = settings.AUTH_CACHE_RECHECK_SECONDS * 1000;
+    this.#staleMs = this.#recheckMs + STALE_GRACE_SECONDS * 1000;
     this.#reads = new CoalescedReader((clientId) => repository.findForAuthentication(clientId));
   }
 
@@ -47,19 +47,28 @@ export class CredentialReader {
     return read;
   }
 
-  /**
-   * Notes that a secret was used, without keeping anybody waiting: once per secret and recheck interval, so that
-   * `last_used_at` is right to about that. Lost when PostgreSQL goes away meanwhile; the next use notes it again.
-   */
-  noteUse(secretId: string): void {
-    if (this.#noted.has(secretId)) return;
-    this.#noted.set(secretId, true);
-    this.repository.recordUse(secretId, new Date(this.clock.now())).catch(() => this.#noted.delete(secretId));
+  /** Notes that a secret was right, without keeping anybody waiting. */
+  noteUse(secretId: string, attempt: AuthAttempt): void {
+    this.uses.note(secretId, attempt);
   }
 
-  /** Whether an entry is young enough to be served while PostgreSQL is away. */
-  mayServeStale(credential: CachedCredential): boolean {
-    return this.clock.now() - credential.checkedAt <= this.#staleMs;
+  /** Whether every change still reaches this replica's memory: others wait for its receipts. */
+  get isInTouch(): boolean {
+    return this.registry.hasLease;
+  }
+
+  /**
+   * Whether an entry is young enough to be served while PostgreSQL is away, and this replica not cut off for longer than
+   * it told the others it might serve.
+   *
+   * @param confirmed Redis, which is told of revocations, still says that the entry holds, or there is none to ask.
+   */
+  mayServeStale(credential: CachedCredential, confirmed: boolean): boolean {
+    const silentMs = this.registry.silentMs;
+    return (
+      this.clock.now() - credential.checkedAt <= this.#staleMs &&
+      silentMs <= (confirmed ? this.#staleMs : this.#recheckMs)
+    );
   }
 }
 

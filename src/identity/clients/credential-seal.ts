@@ -7,7 +7,7 @@ import { HmacSha256 } from './hmac-sha256.js';
 
 const KEY_BYTES = 32;
 const SEPARATOR = '|';
-const FORMAT = 'c1';
+const FORMAT = 'c2';
 
 /** A cache entry as text. `stamp` is how it begins, and is unique to this writing of it. */
 export interface SealedCredential {
@@ -76,6 +76,10 @@ interface WireCredential {
   tier: string;
   scopes: string[];
   expires_at: number | null;
+  allowed_addresses: readonly string[] | null;
+  allowed_models: readonly string[] | null;
+  allowed_providers: readonly string[] | null;
+  used_from: readonly string[];
   checked_at: number;
   secrets: { id: string; hashed_secret: string; expires_at: number | null; digest: string | null }[];
 }
@@ -88,6 +92,10 @@ function toWire(credential: CachedCredential): WireCredential {
     tier: credential.tier,
     scopes: [...credential.scopes],
     expires_at: credential.expiresAt,
+    allowed_addresses: credential.allowedAddresses,
+    allowed_models: credential.allowedModels,
+    allowed_providers: credential.allowedProviders,
+    used_from: credential.usedFrom,
     checked_at: credential.checkedAt,
     secrets: credential.secrets.map((secret) => ({
       id: secret.id,
@@ -106,6 +114,10 @@ function fromWire(wire: WireCredential): CachedCredential {
     tier: wire.tier,
     scopes: wire.scopes,
     expiresAt: wire.expires_at,
+    allowedAddresses: wire.allowed_addresses,
+    allowedModels: wire.allowed_models,
+    allowedProviders: wire.allowed_providers,
+    usedFrom: wire.used_from,
     checkedAt: wire.checked_at,
     secrets: wire.secrets.map((secret) => ({
       id: secret.id,

@@ -10,6 +10,7 @@ import {
 import { elapse, settle, stopTime } from '../../../test/support/stopped-time.js';
 import { AuthUnavailableError, InvalidApiKeyError } from '../../kernel/app-error.js';
 import type { RememberedCredential } from './credential-cache.js';
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 
 const RECHECK_MS = 60_000;
 const STALE_MS = RECHECK_MS + 15 * 60_000;
@@ -20,14 +21,14 @@ const REST_MS = 1_000;
 async function warmCheck(redis = new FakeRedis(), record = buildRecord()): Promise<CredentialCheck> {
   const check = buildCredentialCheck({ redis });
   check.clients.records.set(CLIENT_ID, record);
-  await check.service.verify(presenting('right'));
+  await check.service.verify(presenting('right'), FREE_ATTEMPT);
   return check;
 }
 
 /** Another replica on the same stores. */
 const replicaOf = ({ redis, clients }: CredentialCheck) => buildCredentialCheck({ redis, clients });
 
-const verify = async ({ service }: CredentialCheck, text = 'right') => service.verify(presenting(text));
+const verify = async ({ service }: CredentialCheck, text = 'right') => service.verify(presenting(text), FREE_ATTEMPT);
 const undecided = async (check: CredentialCheck) => {
   const before = check.service.stats.unavailable;
   await expect(verify(check)).rejects.toThrow(AuthUnavailableError);
@@ -65,7 +66,7 @@ describe('CredentialService with something away', () => {
       await verify(check);
       expect(check.clients.reads).toBe(2);
       expect(redis.count('credentialPut')).toBe(1);
-      expect(check.service.verify(presenting('right'))).toMatchObject({ fence: { ttlMs: 300_000 } });
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ fence: { ttlMs: 300_000 } });
     });
   });
 
@@ -160,10 +161,10 @@ describe('CredentialService with something away', () => {
 
       const provisional = await verify(check);
       expect(provisional.fence).not.toBeNull();
-      await expect(check.service.verifyAnew(presenting('right'))).rejects.toThrow(AuthUnavailableError);
+      await expect(check.service.verifyAnew(presenting('right'), FREE_ATTEMPT)).rejects.toThrow(AuthUnavailableError);
       await elapse(RECHECK_MS);
       await undecided(check);
-      await expect(check.service.verifyAnew(presenting('right'))).rejects.toThrow(AuthUnavailableError);
+      await expect(check.service.verifyAnew(presenting('right'), FREE_ATTEMPT)).rejects.toThrow(AuthUnavailableError);
     });
 
     it('does not bring back what Redis was never told of, once Redis can be asked', async () => {
@@ -177,7 +178,7 @@ describe('CredentialService with something away', () => {
     it('serves what Redis holds to those who authenticate anew', async () => {
       const check = await warmCheck();
       check.clients.away = true;
-      const answer = await check.service.verifyAnew(presenting('right'));
+      const answer = await check.service.verifyAnew(presenting('right'), FREE_ATTEMPT);
       expect(answer.client).toMatchObject({ clientId: CLIENT_ID });
       expect(check.service.stats.stale).toBe(1);
     });

@@ -11,12 +11,13 @@ import {
 } from '../../../test/support/credential-fakes.js';
 import { elapse, stopTime } from '../../../test/support/stopped-time.js';
 import { InvalidApiKeyError } from '../../kernel/app-error.js';
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 
 const RECHECK_MS = 60_000;
 
 async function refused({ service }: CredentialCheck, credential = presenting('right')): Promise<void> {
   const before = service.stats.refused;
-  await expect((async () => service.verify(credential))()).rejects.toThrow(InvalidApiKeyError);
+  await expect((async () => service.verify(credential, FREE_ATTEMPT))()).rejects.toThrow(InvalidApiKeyError);
   expect(service.stats.refused).toBe(before + 1);
 }
 
@@ -74,7 +75,7 @@ describe('CredentialService', () => {
         async () => {
           const check = coldCheck();
           check.clients.change(CLIENT_ID, { expiresAt: soon() });
-          await check.service.verify(presenting('right'));
+          await check.service.verify(presenting('right'), FREE_ATTEMPT);
           await elapse(5_000);
           return [check, 'right'];
         },
@@ -85,7 +86,7 @@ describe('CredentialService', () => {
         async () => {
           const check = coldCheck();
           check.clients.change(CLIENT_ID, { secrets: [buildSecret('right', soon())] });
-          await check.service.verify(presenting('right'));
+          await check.service.verify(presenting('right'), FREE_ATTEMPT);
           await elapse(5_000);
           return [check, 'right'];
         },
@@ -99,9 +100,9 @@ describe('CredentialService', () => {
     it('and not a millisecond before the end', async () => {
       const check = coldCheck();
       check.clients.change(CLIENT_ID, { expiresAt: soon() });
-      await check.service.verify(presenting('right'));
+      await check.service.verify(presenting('right'), FREE_ATTEMPT);
       await elapse(4_999);
-      expect(check.service.verify(presenting('right'))).toMatchObject({ client: { clientId: CLIENT_ID } });
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ client: { clientId: CLIENT_ID } });
     });
   });
 
@@ -120,7 +121,7 @@ describe('CredentialService', () => {
     const ids = Array.from({ length: 10_001 }, (_, index) => `cn_live_${String(index).padStart(12, '0')}`);
     await Promise.all(
       ids
-        .map(async (id) => check.service.verify(presenting('right', id)))
+        .map(async (id) => check.service.verify(presenting('right', id), FREE_ATTEMPT))
         .map((refusal) => refusal.catch(() => undefined)),
     );
     expect(await cost(check, () => refused(check, presenting('right', ids[0])))).toMatchObject({ reads: 1 });

@@ -15,12 +15,13 @@ import {
 import { elapse, settle, stopTime } from '../../../test/support/stopped-time.js';
 import { InvalidApiKeyError } from '../../kernel/app-error.js';
 import { generateClientId, generateCredential } from './api-key.js';
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 
 const RECHECK_MS = 60_000;
 
 async function refused({ service }: CredentialCheck, credential = presenting('right')): Promise<void> {
   const before = service.stats.refused;
-  await expect((async () => service.verify(credential))()).rejects.toThrow(InvalidApiKeyError);
+  await expect((async () => service.verify(credential, FREE_ATTEMPT))()).rejects.toThrow(InvalidApiKeyError);
   expect(service.stats.refused).toBe(before + 1);
 }
 
@@ -49,7 +50,7 @@ describe('CredentialService', () => {
       const check = coldCheck();
       expect(
         await cost(check, async () => {
-          expect(await check.service.verify(presenting('right'))).toEqual({
+          expect(await check.service.verify(presenting('right'), FREE_ATTEMPT)).toEqual({
             client: {
               method: 'client',
               clientId: CLIENT_ID,
@@ -72,7 +73,7 @@ describe('CredentialService', () => {
 
     it('writes to Redis once or twice for all who present the same secret at once, and hashes once', async () => {
       const check = coldCheck();
-      await Promise.all(Array.from({ length: 50 }, () => check.service.verify(presenting('right'))));
+      await Promise.all(Array.from({ length: 50 }, () => check.service.verify(presenting('right'), FREE_ATTEMPT)));
       expect(check.redis.count('credentialPut')).toBeLessThanOrEqual(2);
       expect(check.bcrypt.spent).toBe(1);
     });
@@ -80,14 +81,14 @@ describe('CredentialService', () => {
     it('writes to Redis for each of two secrets presented at once', async () => {
       const check = coldCheck();
       check.clients.records.set(CLIENT_ID, buildRecord({ secrets: [buildSecret('right'), buildSecret('newer')] }));
-      await Promise.all(['right', 'newer'].map((text) => check.service.verify(presenting(text))));
+      await Promise.all(['right', 'newer'].map((text) => check.service.verify(presenting(text), FREE_ATTEMPT)));
       expect(check.redis.count('credentialPut')).toBe(2);
     });
 
     it('writes again when it checked again', async () => {
       const check = await warmCheck();
       await elapse(RECHECK_MS);
-      await check.service.verify(presenting('right'));
+      await check.service.verify(presenting('right'), FREE_ATTEMPT);
       expect(check.redis.count('credentialPut')).toBe(2);
     });
   });
@@ -97,7 +98,7 @@ describe('CredentialService', () => {
       const check = await warmCheck();
       expect(
         await cost(check, () => {
-          const answer = check.service.verify(presenting('right'));
+          const answer = check.service.verify(presenting('right'), FREE_ATTEMPT);
           expect(answer).not.toBeInstanceOf(Promise);
           expect(answer).toMatchObject({ client: { clientId: CLIENT_ID }, fence: { ttlMs: 300_000 } });
         }),
@@ -111,25 +112,25 @@ describe('CredentialService', () => {
     ])('answers %s', async (_what, after, reads) => {
       const check = await warmCheck();
       await elapse(after);
-      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads, hashes: 0 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads, hashes: 0 });
     });
 
     it('counts the recheck from before the read: what changed during it is noticed as soon', async () => {
       const check = coldCheck();
       check.clients.afterRead = () => new Promise((resolve) => setTimeout(resolve, 1_000));
-      const cold = check.service.verify(presenting('right'));
+      const cold = check.service.verify(presenting('right'), FREE_ATTEMPT);
       await elapse(1_000);
       await cold;
       await elapse(RECHECK_MS - 1_001);
-      expect(check.service.verify(presenting('right'))).not.toBeInstanceOf(Promise);
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).not.toBeInstanceOf(Promise);
       await elapse(1);
-      expect(check.service.verify(presenting('right'))).toBeInstanceOf(Promise);
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toBeInstanceOf(Promise);
     });
 
     it('does not trust what was checked in the future, as when the clock was set back', async () => {
       const check = await warmCheck();
       jest.setSystemTime(Date.now() - 1);
-      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1, hashes: 0 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1, hashes: 0 });
     });
 
     it('asks Redis about any other secret, and never PostgreSQL', async () => {
@@ -142,7 +143,7 @@ describe('CredentialService', () => {
       check.clients.change(CLIENT_ID, { scopes: [] });
       expect(
         await cost(check, async () => {
-          const answer = await check.service.verifyAnew(presenting('right'));
+          const answer = await check.service.verifyAnew(presenting('right'), FREE_ATTEMPT);
           expect(answer).toMatchObject({ client: { scopes: [] }, fence: null });
         }),
       ).toMatchObject({ reads: 1, hashes: 0 });
@@ -151,7 +152,7 @@ describe('CredentialService', () => {
     it('is not believed on demand: a deleted client is refused', async () => {
       const check = await warmCheck();
       check.clients.records.clear();
-      await expect(check.service.verifyAnew(presenting('right'))).rejects.toThrow(InvalidApiKeyError);
+      await expect(check.service.verifyAnew(presenting('right'), FREE_ATTEMPT)).rejects.toThrow(InvalidApiKeyError);
       expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
     });
   });
@@ -160,7 +161,7 @@ describe('CredentialService', () => {
     async function second(record = buildRecord()) {
       const first = coldCheck();
       first.clients.records.set(CLIENT_ID, record);
-      await first.service.verify(presenting('right'));
+      await first.service.verify(presenting('right'), FREE_ATTEMPT);
       return { first, check: buildCredentialCheck({ redis: first.redis, clients: first.clients }) };
     }
 
@@ -168,35 +169,35 @@ describe('CredentialService', () => {
       const { check } = await second();
       expect(
         await cost(check, async () => {
-          expect(await check.service.verify(presenting('right'))).toMatchObject({ fence: { ttlMs: 300_000 } });
+          expect(await check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ fence: { ttlMs: 300_000 } });
         }),
       ).toEqual({ reads: 0, hashes: 0, calls: 1 });
       expect(check.service.stats).toMatchObject({ redis: 1, database: 0 });
-      expect(check.service.verify(presenting('right'))).not.toBeInstanceOf(Promise);
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).not.toBeInstanceOf(Promise);
     });
 
     it('hashes a secret that nobody presented yet, and leaves the digest for the others', async () => {
       const { first, check } = await second(buildRecord({ secrets: [buildSecret('newer'), buildSecret('right')] }));
-      expect(await cost(check, () => check.service.verify(presenting('newer')))).toEqual({
+      expect(await cost(check, () => check.service.verify(presenting('newer'), FREE_ATTEMPT))).toEqual({
         reads: 0,
         hashes: 1,
         calls: 2,
       });
       const hashes = first.bcrypt.spent;
-      await first.service.verify(presenting('newer'));
-      await first.service.verify(presenting('right'));
+      await first.service.verify(presenting('newer'), FREE_ATTEMPT);
+      await first.service.verify(presenting('right'), FREE_ATTEMPT);
       expect(first.bcrypt.spent).toBe(hashes);
     });
 
     it('is certain of what it hashed itself', async () => {
       const { check } = await second(buildRecord({ secrets: [buildSecret('right'), buildSecret('newer')] }));
-      expect(await check.service.verify(presenting('newer'))).toMatchObject({ fence: null });
+      expect(await check.service.verify(presenting('newer'), FREE_ATTEMPT)).toMatchObject({ fence: null });
     });
 
     it('carries the digest over a recheck', async () => {
       const { check } = await second();
       await elapse(RECHECK_MS);
-      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1, hashes: 0 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1, hashes: 0 });
     });
 
     it('carries no digest to another hash of the same id', async () => {
@@ -210,7 +211,7 @@ describe('CredentialService', () => {
       const { check } = await second();
       check.clients.change(CLIENT_ID, { secrets: [{ ...buildSecret('right'), id: 'another id' }] });
       await elapse(RECHECK_MS);
-      expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1, hashes: 1 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1, hashes: 1 });
     });
   });
 
@@ -218,18 +219,18 @@ describe('CredentialService', () => {
     const check = await warmCheck({ redis: FakeRedis.none(), overrides: { AUTH_CACHE_TTL_SECONDS: '10' } });
     for (const step of [6_000, 6_000, 6_000]) {
       await elapse(step);
-      expect(check.service.verify(presenting('right'))).toMatchObject({ fence: null });
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ fence: null });
     }
     await elapse(10_001);
-    expect(await cost(check, () => check.service.verify(presenting('right')))).toMatchObject({ reads: 1 });
+    expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1 });
   });
 
   it('with Redis configured does not slide its own expiry: Redis holds the entry or nobody does', async () => {
     const check = await warmCheck({ overrides: { AUTH_CACHE_TTL_SECONDS: '10' } });
     await elapse(6_000);
-    await check.service.verify(presenting('right'));
+    await check.service.verify(presenting('right'), FREE_ATTEMPT);
     await elapse(4_001);
-    expect(await cost(check, () => check.service.verify(presenting('right')))).toEqual({
+    expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toEqual({
       reads: 0,
       hashes: 0,
       calls: 1,
@@ -241,7 +242,7 @@ describe('CredentialService', () => {
     const check = coldCheck({ clients });
     clients.records.set(OTHER_ID, buildRecord({ clientId: OTHER_ID, scopes: ['admin'] }));
     const [one, other] = await Promise.all(
-      [CLIENT_ID, OTHER_ID].map((id) => check.service.verify(presenting('right', id))),
+      [CLIENT_ID, OTHER_ID].map((id) => check.service.verify(presenting('right', id), FREE_ATTEMPT)),
     );
     await settle();
     expect(one?.client).toMatchObject({ clientId: CLIENT_ID, scopes: ['llm:invoke'] });

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { AuthUnavailableError, InvalidApiKeyError } from '../../kernel/app-error.js';
+import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { ClientAuth, CredentialFence } from '../../kernel/auth-state.js';
-import { Clock } from '../../kernel/clock.js';
 import { Settings } from '../../platform/config/settings.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { type ApiKey, parseApiKey, parseClientCredentials } from './api-key.js';
 import { type CachedCredential, isActive } from './cached-credential.js';
 import { CredentialCache, clientAuthOf, type RememberedCredential } from './credential-cache.js';
@@ -21,6 +22,8 @@ export interface VerifiedCredential {
 /** A client id and the secret presented with it, well formed and with a right checksum; nothing is known of it yet. */
 export type ClientCredential = ApiKey;
 
+/** Subject of a change that concerns every client. */
+const ALL_CLIENTS = '*';
 const UNKNOWN_IDS = 10_000;
 const UNKNOWN_ID_MS = 2_000;
 
@@ -44,7 +47,7 @@ export class CredentialService {
 
   constructor(
     settings: Settings,
-    private readonly clock: Clock,
+    private readonly clock: DatabaseClock,
     private readonly redis: RedisService,
     private readonly cache: CredentialCache,
     private readonly seal: CredentialSeal,
@@ -78,13 +81,17 @@ export class CredentialService {
    * Checks a client's secret. Answers at once, without a promise, when this process remembers it.
    *
    * @throws InvalidApiKeyError for unknown id, wrong secret, disabled, expired and revoked alike, each at the price of
-   *   one bcrypt; AuthUnavailableError when it cannot be decided; ServiceUnavailableError when too many hashes wait.
+   *   one bcrypt; AuthUnavailableError when it cannot be decided; ServiceUnavailableError when too many hashes wait;
+   *   RateLimitedError when too many attempts failed, before anything is hashed.
    */
-  verify({ clientId, secret }: ClientCredential): VerifiedCredential | Promise<VerifiedCredential> {
+  verify(
+    { clientId, secret }: ClientCredential,
+    attempt: AuthAttempt,
+  ): VerifiedCredential | Promise<VerifiedCredential> {
     const now = this.clock.now();
-    const presented = { text: secret, digest: this.seal.digest(clientId, secret) };
+    const presented = { clientId, text: secret, digest: this.seal.digest(clientId, secret), attempt };
     const entry = this.cache.remembered(clientId);
-    const answers = this.redis.configured ? this.redis.usable && entry?.fence != null : true;
+    const answers = this.redis.configured ? this.redis.usable && entry?.fence != null : this.reader.isInTouch;
     if (entry !== undefined && answers && !this.#isDue(entry.credential, now) && this.#accepts(entry, presented, now)) {
       this.stats.memory += 1;
       if (entry.fence === null) this.cache.slide(clientId);
@@ -94,8 +101,8 @@ export class CredentialService {
   }
 
   /** Checks a client's secret against PostgreSQL now, whatever is remembered. Throws as `verify` does. */
-  async verifyAnew({ clientId, secret }: ClientCredential): Promise<VerifiedCredential> {
-    const presented = { text: secret, digest: this.seal.digest(clientId, secret) };
+  async verifyAnew({ clientId, secret }: ClientCredential, attempt: AuthAttempt): Promise<VerifiedCredential> {
+    const presented = { clientId, text: secret, digest: this.seal.digest(clientId, secret), attempt };
     return this.#verifyWithDatabase(clientId, presented, this.cache.remembered(clientId) ?? null);
   }
 
@@ -104,21 +111,17 @@ export class CredentialService {
     return this.cache.confirm(fence).catch(() => false);
   }
 
-  /**
-   * Ends every cached entry of the client older than `version`, here and in Redis. Call after the change is committed.
-   *
-   * @returns `everywhere`: no request that starts from now on is answered from an older entry by any replica on this
-   *   Redis. `pending`: Redis could not be told; the recheck bounds it, and the outbox carries it when Redis is back.
-   */
-  async revoke(clientId: string, version: string): Promise<'everywhere' | 'pending'> {
-    this.cache.raiseLocalFence(clientId, version);
-    if (!this.redis.configured) return 'everywhere';
-    try {
-      await this.cache.raiseFence(clientId, version);
-      return 'everywhere';
-    } catch {
-      return 'pending';
-    }
+  /** Ends every cached entry of the client older than `version` in this process; `*` stands for all clients. */
+  endLocally(clientId: string, version: string): void {
+    if (clientId === ALL_CLIENTS) this.cache.raiseFloor(version);
+    else this.cache.raiseLocalFence(clientId, version);
+    this.#unknown.delete(clientId);
+  }
+
+  /** Forgets everything this process remembers: for when it may have missed a change. */
+  forgetAll(): void {
+    this.cache.raiseFloor('0');
+    this.#unknown.clear();
   }
 
   async #verifyWithRedis(clientId: string, presented: PresentedSecret): Promise<VerifiedCredential> {
@@ -127,7 +130,7 @@ export class CredentialService {
     if (entry === null) return this.#verifyWithDatabase(clientId, presented, this.cache.remembered(clientId) ?? null);
     if (this.#isDue(entry.credential, this.clock.now())) return this.#verifyWithDatabase(clientId, presented, entry);
 
-    const { secret, hashed } = await this.matcher.match(entry.credential.secrets, presented, this.clock.now());
+    const { secret, hashed } = await this.#match(entry.credential, presented);
     if (secret === null || !isActive(entry.credential, this.clock.now())) return this.#refuse(presented, hashed);
     this.stats.redis += 1;
     if (hashed) await this.#putOnce(withDigest(entry.credential, secret.id, presented.digest), presented.digest);
@@ -140,7 +143,7 @@ export class CredentialService {
     presented: PresentedSecret,
     fallback: RememberedCredential | null,
   ): Promise<VerifiedCredential> {
-    const servable = fallback !== null && this.reader.mayServeStale(fallback.credential) ? fallback : null;
+    const servable = fallback !== null && this.#mayServeStale(fallback) ? fallback : null;
     const checkedAt = this.clock.now();
     const read = await this.reader.read(clientId, servable !== null);
     if (read === 'unavailable') return this.#verifyStale(presented, servable);
@@ -150,20 +153,20 @@ export class CredentialService {
       return this.#refuse(presented, false);
     }
     const credential = carryDigests({ ...read, checkedAt }, fallback?.credential);
-    const { secret, hashed } = await this.matcher.match(credential.secrets, presented, this.clock.now());
+    const { secret, hashed } = await this.#match(credential, presented);
     if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed);
     this.stats.database += 1;
-    this.reader.noteUse(secret.id);
+    this.reader.noteUse(secret.id, presented.attempt);
     await this.#putOnce(withDigest(credential, secret.id, presented.digest), presented.digest);
     return { client: clientAuthOf(credential), fence: null };
   }
 
   async #verifyStale(presented: PresentedSecret, servable: RememberedCredential | null): Promise<VerifiedCredential> {
-    if (servable === null || !(await this.#isHeld(servable))) {
+    if (servable === null || !(await this.#isHeld(servable)) || !this.#mayServeStale(servable)) {
       this.stats.unavailable += 1;
       throw new AuthUnavailableError();
     }
-    const { secret, hashed } = await this.matcher.match(servable.credential.secrets, presented, this.clock.now());
+    const { secret, hashed } = await this.#match(servable.credential, presented);
     if (secret === null || !isActive(servable.credential, this.clock.now())) return this.#refuse(presented, hashed);
     this.stats.stale += 1;
     this.cache.remember(servable);
@@ -186,10 +189,20 @@ export class CredentialService {
     throw new InvalidApiKeyError();
   }
 
-  #accepts(entry: RememberedCredential, presented: PresentedSecret, now: number): boolean {
-    return (
-      this.matcher.known(entry.credential.secrets, presented.digest, now) !== null && isActive(entry.credential, now)
-    );
+  #accepts({ credential }: RememberedCredential, presented: PresentedSecret, now: number): boolean {
+    const secret = this.matcher.known(credential.secrets, presented.digest, now);
+    if (secret === null || !isActive(credential, now)) return false;
+    this.reader.noteUse(secret.id, presented.attempt);
+    return true;
+  }
+
+  #match({ secrets, usedFrom }: CachedCredential, presented: PresentedSecret) {
+    return this.matcher.match(secrets, presented, this.clock.now(), usedFrom);
+  }
+
+  /** Without Redis to ask, and with one configured, nobody tells this process of a revocation. */
+  #mayServeStale({ credential }: RememberedCredential): boolean {
+    return this.reader.mayServeStale(credential, this.redis.usable || !this.redis.configured);
   }
 
   #isDue(credential: CachedCredential, now: number): boolean {

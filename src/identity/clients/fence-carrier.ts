@@ -2,15 +2,14 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { PeriodicService } from '../../platform/jobs/periodic.service.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import { ClientsRepository } from './clients.repository.js';
-import { CredentialService } from './credential.service.js';
+import { CredentialCache } from './credential-cache.js';
 
 const EVERY_MS = 1_000;
 const BATCH = 500;
 
 /**
  * Carries revocations that Redis could not be told of: each is an outbox row in PostgreSQL, written in the same
- * transaction as the change, and goes once Redis has it. Without `REDIS_URL` the rows are those another process on this
- * machine left (the command line), and this process's memory is where they are carried to.
+ * transaction as the change, and goes once Redis has it. Without `REDIS_URL` there is nowhere to carry them.
  */
 @Injectable()
 export class FenceCarrier implements OnModuleInit {
@@ -18,7 +17,7 @@ export class FenceCarrier implements OnModuleInit {
 
   constructor(
     private readonly repository: ClientsRepository,
-    private readonly credentials: CredentialService,
+    private readonly cache: CredentialCache,
     private readonly redis: RedisService,
     private readonly periodic: PeriodicService,
   ) {}
@@ -28,7 +27,7 @@ export class FenceCarrier implements OnModuleInit {
     this.periodic.every('carry-revocations', EVERY_MS, () => this.carry());
   }
 
-  /** Carries what waits; does nothing while Redis is away. Rejects when PostgreSQL cannot be read; nothing is lost. */
+  /** Carries what waits; does nothing while Redis is away. Rejects when one of the two goes away; nothing is lost. */
   carry(): Promise<void> {
     this.#carrying ??= this.#carryBatch().finally(() => {
       this.#carrying = null;
@@ -39,7 +38,7 @@ export class FenceCarrier implements OnModuleInit {
   async #carryBatch(): Promise<void> {
     if (this.redis.configured && !this.redis.usable) return;
     for (const fence of await this.repository.pendingFences(BATCH)) {
-      if ((await this.credentials.revoke(fence.clientId, fence.version)) === 'pending') return;
+      if (this.redis.configured) await this.cache.raiseFence(fence.clientId, fence.version);
       await this.repository.removeFence(fence.clientId, fence.version);
     }
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { Secret } from '../../kernel/secret.js';
 import { type CachedSecret, hasExpired } from './cached-credential.js';
 import { equalText } from './credential-seal.js';
@@ -11,8 +12,11 @@ type KnownSecret = Omit<CachedSecret, 'digest'> & { readonly digest?: string | n
 
 /** A secret as presented: the text, and its digest under this installation's key. */
 export interface PresentedSecret {
+  readonly clientId: string;
   readonly text: Secret;
   readonly digest: string;
+  /** Pays for every hash that is spent on it. */
+  readonly attempt: AuthAttempt;
 }
 
 export interface Match<T> {
@@ -51,19 +55,31 @@ export class SecretMatcher {
     return null;
   }
 
-  /** As `known`, and where nothing is known, by bcrypt. @throws ServiceUnavailableError when too many hashes wait. */
+  /**
+   * As `known`, and where nothing is known, by bcrypt, once the attempt could be reserved.
+   *
+   * @param usedFrom addresses the client's secrets were last right from.
+   * @throws ServiceUnavailableError when too many hashes wait; RateLimitedError when too many attempts failed.
+   */
   async match<T extends KnownSecret>(
     secrets: readonly T[],
     presented: PresentedSecret,
     now: number,
+    usedFrom: readonly string[] = [],
   ): Promise<Match<T>> {
     const known = this.known(secrets, presented.digest, now);
     if (known !== null) return { secret: known, hashed: false };
     let hashed = false;
+    if (secrets.some((secret) => !hasExpired(secret, now))) {
+      await presented.attempt.reserve(presented.clientId, usedFrom);
+    }
     for (const secret of secrets) {
       if (hasExpired(secret, now)) continue;
       hashed = true;
-      if (await this.#compare(secret.hashedSecret, presented)) return { secret, hashed };
+      if (await this.#compare(secret.hashedSecret, presented)) {
+        presented.attempt.succeeded();
+        return { secret, hashed };
+      }
     }
     return { secret: null, hashed };
   }
@@ -72,7 +88,8 @@ export class SecretMatcher {
    * Spends what one comparison costs, for refusals that needed none. Callers at once share it as they share a
    * comparison: else one secret sent many times would take longer where there is nothing to compare it with.
    */
-  async spend(presented: PresentedSecret): Promise<void> {
+  async spend(presented: PresentedSecret, usedFrom: readonly string[] = []): Promise<void> {
+    await presented.attempt.reserve(presented.clientId, usedFrom);
     await this.#shared(presented.digest, () => this.hasher.spendAsIfMatching(presented.text));
   }
 

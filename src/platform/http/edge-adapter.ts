@@ -104,6 +104,7 @@ function prepareServer(server: Server): void {
 
 function decorate(instance: FastifyInstance): void {
   instance.decorateRequest('record');
+  instance.decorateRequest('attempt');
   instance.decorateRequest('identity', null);
   instance.decorateRequest('openedAt', 0);
   instance.decorateRequest('openSlot', -1);

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { RequestIdentity } from '../../kernel/auth-state.js';
 import type { RequestRecord } from '../../kernel/request-record.js';
 
@@ -6,6 +7,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Opened by the edge before anything else runs. */
     record: RequestRecord;
+    /** Set by `IpGateGuard`, for whoever checks a credential. */
+    attempt: AuthAttempt;
     /** Set by `AuthGuard`; null on public routes and before it ran. */
     identity: RequestIdentity | null;
     /** W3C trace context to pass on; the caller's own when it sent a valid one. */

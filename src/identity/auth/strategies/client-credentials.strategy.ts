@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InvalidApiKeyError } from '../../../kernel/app-error.js';
+import type { AuthAttempt } from '../../../kernel/auth-attempt.js';
 import type { ClientAuth, CredentialFence, ProviderToken, RequestIdentity } from '../../../kernel/auth-state.js';
 import { type ClientCredential, CredentialService, type VerifiedCredential } from '../../clients/credential.service.js';
 import type { AuthStrategy, IdentityClaim } from '../auth-strategy.js';
@@ -21,22 +22,24 @@ export class ClientCredentialsStrategy implements AuthStrategy {
   recognise(presented: PresentedCredentials): IdentityClaim | null {
     const { identity, providerToken } = presented;
     if (identity === null) return null;
-    return { authenticate: () => this.#authenticate(identity, providerToken) };
+    return { authenticate: (attempt) => this.#authenticate(identity, providerToken, attempt) };
   }
 
   #authenticate(
     identity: PresentedIdentity,
     providerToken: ProviderToken | null,
+    attempt: AuthAttempt,
   ): RequestIdentity | Promise<RequestIdentity> {
     const credential =
       identity.header === 'api-key'
         ? this.credentials.readApiKey(identity.value.reveal())
         : this.#readAuthorization(identity.value.reveal());
     if (credential === null) throw new InvalidApiKeyError();
-    const verified = this.credentials.verify(credential);
+    const presented: Presented = { credential, providerToken, attempt };
+    const verified = this.credentials.verify(credential, attempt);
     if (verified instanceof Promise)
-      return verified.then((settled) => new ClientIdentity(settled, credential, providerToken, this.credentials));
-    return new ClientIdentity(verified, credential, providerToken, this.credentials);
+      return verified.then((settled) => new ClientIdentity(settled, presented, this.credentials));
+    return new ClientIdentity(verified, presented, this.credentials);
   }
 
   #readAuthorization(value: string): ClientCredential | null {
@@ -54,6 +57,13 @@ export class ClientCredentialsStrategy implements AuthStrategy {
   }
 }
 
+/** What a request presented, for as long as it may have to be checked again. */
+interface Presented {
+  readonly credential: ClientCredential;
+  readonly providerToken: ProviderToken | null;
+  readonly attempt: AuthAttempt;
+}
+
 /** The identity of a client for one request; holds the credential for as long as it may have to be checked again. */
 class ClientIdentity implements RequestIdentity {
   readonly state: ClientAuth;
@@ -61,10 +71,10 @@ class ClientIdentity implements RequestIdentity {
 
   constructor(
     verified: VerifiedCredential,
-    private readonly credential: ClientCredential,
-    private readonly providerToken: ProviderToken | null,
+    private readonly presented: Presented,
     private readonly credentials: CredentialService,
   ) {
+    const { providerToken } = presented;
     this.state = providerToken === null ? verified.client : { ...verified.client, providerToken };
     this.fence = verified.fence;
   }
@@ -72,16 +82,12 @@ class ClientIdentity implements RequestIdentity {
   async confirm(): Promise<RequestIdentity> {
     if (this.fence === null) return this;
     if (!(await this.credentials.confirm(this.fence))) return this.renew();
-    return new ClientIdentity(
-      { client: this.state, fence: null },
-      this.credential,
-      this.providerToken,
-      this.credentials,
-    );
+    return new ClientIdentity({ client: this.state, fence: null }, this.presented, this.credentials);
   }
 
   async renew(): Promise<RequestIdentity> {
-    const verified = await this.credentials.verifyAnew(this.credential);
-    return new ClientIdentity({ ...verified, fence: null }, this.credential, this.providerToken, this.credentials);
+    const { credential, attempt } = this.presented;
+    const verified = await this.credentials.verifyAnew(credential, attempt);
+    return new ClientIdentity({ ...verified, fence: null }, this.presented, this.credentials);
   }
 }
