@@ -38,7 +38,14 @@ async function quickstart(): Promise<void> {
 }
 
 function serveSettings(embedded: Record<string, string>): Settings {
-  return loadSettings({ LOG_LEVEL: 'warn', SHUTDOWN_GRACE_SECONDS: '5', ...process.env, ...embedded, REDIS_URL: '' });
+  return loadSettings({
+    LOG_LEVEL: 'warn',
+    SHUTDOWN_GRACE_SECONDS: '5',
+    ...process.env,
+    ...embedded,
+    REDIS_URL: '',
+    REDIS_MODE: '',
+  });
 }
 
 function step(title: string, text: string): void {

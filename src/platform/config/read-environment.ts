@@ -16,7 +16,7 @@ export function readEnvironment(directory: string, given: NodeJS.ProcessEnv): No
   const env = { ...readEnvFile(path.join(directory, ENV_FILE)), ...given };
   if (env.DATABASE_URL) return env;
   const embedded = readEnvFile(path.join(directory, EMBEDDED_ENV_FILE));
-  return embedded.DATABASE_URL ? { ...env, ...embedded, REDIS_URL: '' } : env;
+  return embedded.DATABASE_URL ? { ...env, ...embedded, REDIS_URL: '', REDIS_MODE: '' } : env;
 }
 
 function readEnvFile(file: string): NodeJS.Dict<string> {

@@ -1,5 +1,7 @@
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, MinLength } from 'class-validator';
+import { REDIS_MODES, type RedisMode } from './redis-target.js';
+import { IsCertificateFile, IsRedisTarget, NeedsSetting } from './redis-target.validators.js';
 import {
   IsAttemptBudget,
   IsCidrList,
@@ -39,11 +41,49 @@ export class Settings {
   @Max(1000)
   DATABASE_POOL_SIZE: number = 10;
 
-  /** Redis, as `redis://…` or `rediss://…`. Absent: one process on in-process state. */
+  /**
+   * Redis: `redis://host:port`, `redis+sentinel://host:port,…/master-name` or `redis+cluster://host:port,…`; `rediss…` for
+   * TLS. Absent: one process on in-process state.
+   */
+  @IsOptional()
+  @IsRedisTarget()
+  REDIS_URL?: string;
+
+  /** `single`, `sentinel` or `cluster`, where `REDIS_URL` is a plain list of `host:port`. */
+  @IsOptional()
+  @IsIn(REDIS_MODES)
+  @NeedsSetting('REDIS_URL')
+  REDIS_MODE?: RedisMode;
+
+  /** What the Sentinels call the master, where `REDIS_URL` does not end in it. */
   @IsOptional()
   @IsString()
-  @Matches(/^rediss?:\/\//, { message: 'must be a redis:// or rediss:// URL' })
-  REDIS_URL?: string;
+  REDIS_SENTINEL_MASTER?: string;
+
+  /** Account at Redis, where `REDIS_URL` holds none. */
+  @IsOptional()
+  @IsString()
+  REDIS_USERNAME?: string;
+
+  /** Password for Redis, where `REDIS_URL` holds none. */
+  @IsOptional()
+  @IsString()
+  REDIS_PASSWORD?: string;
+
+  /** Account at the Sentinels themselves, if they ask for one. */
+  @IsOptional()
+  @IsString()
+  REDIS_SENTINEL_USERNAME?: string;
+
+  /** Password for the Sentinels themselves, if they ask for one. */
+  @IsOptional()
+  @IsString()
+  REDIS_SENTINEL_PASSWORD?: string;
+
+  /** PEM file with the certificate authorities that Redis's certificate is checked against, instead of the system's. */
+  @IsOptional()
+  @IsCertificateFile()
+  REDIS_TLS_CA_FILE?: string;
 
   /** Root of every derived key (HMACs of the credential cache). At least 32 characters of random text. */
   @IsString()

@@ -8,5 +8,9 @@ export const redisKey = {
   /** The lowest client version that may still be cached: the fence a revocation puts up. */
   fence: (clientId: string) => `cn:{${clientId}}:fence`,
   /** A token bucket; `subject` is a client or user id, or an address. */
-  bucket: (subject: string, rateClass: string) => `cn:{${subject}}:bucket:${rateClass}`,
+  bucket: (subject: string, name: string) => `cn:{${subject}}:bucket:${name}`,
+  /** The leases of a subject's streams under way: a sorted set by the time each ends. */
+  streams: (subject: string) => `cn:{${subject}}:streams`,
+  /** What a probe writes and deletes in one step, to see that a server can do its work. */
+  probe: (tag: string) => `cn:{${tag}}:probe`,
 } as const;
