@@ -73,10 +73,24 @@ describe('the commands on clients', () => {
     const gone = await TcpProxy.start(redis.url);
     await gone.refuse();
     const { json, text } = await run(['revoke', clientId], how === 'is away' ? gone.through(redis.url) : '');
-    expect(json).toEqual({ client_id: clientId, revoked: true, propagation: 'pending', bounded_by_seconds: 60 });
-    expect(text).toContain('within 60 seconds');
+    expect(json).toEqual({ client_id: clientId, revoked: true, propagation: 'complete' });
+    expect(text).toContain('no request that starts from now on');
     expect(await fencesLeft()).toEqual([clientId]);
     expect(await database.query('SELECT 1 FROM clients')).toEqual([]);
+  });
+
+  it('count a replica that does not confirm, and say by when it ceases', async () => {
+    const { clientId } = await insertClient(database);
+    await database.query(`INSERT INTO replicas (id, alone_seconds, stale_seconds) VALUES ('rep_silent', 60, 960)`);
+    const { json, text } = await run(['revoke', clientId], redis.url);
+    expect(json).toEqual({
+      client_id: clientId,
+      revoked: true,
+      propagation: 'pending',
+      replicas_pending: 1,
+      bounded_by_seconds: 60,
+    });
+    expect(text).toContain('1 replicas have not confirmed; each refuses it within 60 seconds');
   });
 
   it('refuse to revoke what is not there', async () => {

@@ -6,8 +6,11 @@ import {
   type ClientChanges,
   type ClientSortKey,
   ClientsRepository,
+  type ClientToInsert,
+  type SecretToInsert,
 } from '../../src/identity/clients/clients.repository.js';
 import { CredentialFenceEntity } from '../../src/identity/clients/credential-fence.entity.js';
+import { SecretUsesRepository } from '../../src/identity/clients/secret-uses.repository.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import { isDatabaseUnavailable } from '../../src/platform/database/database-error.js';
 import type { ListQuery } from '../../src/platform/http/list-query.js';
@@ -54,6 +57,8 @@ const newClient = (overrides: Partial<ClientEntity> = {}) => ({
   expiresAt: null,
   ...overrides,
 });
+const insert = (client: ClientToInsert, secret: SecretToInsert) =>
+  source.transaction((transaction) => clients.insert(client, secret, transaction));
 const newSecret = () => ({ id: `sec_${randomDigits(16)}`, hashedSecret: '$2b$04$hash', hint: 'ab12' });
 
 describe('schema', () => {
@@ -95,13 +100,20 @@ describe('the version', () => {
   it('stays when a secret was merely used, which is noted and never turned back', async () => {
     const { clientId } = await insertClient(database);
     const before = await versionOf(clientId);
-    const lastUse = async () => (await clients.find(clientId))?.secrets[0]?.lastUsedAt;
+    const uses = new SecretUsesRepository(source);
+    const lastUse = async () => (await clients.find(clientId))?.secrets[0];
     const secretId = (await clients.find(clientId))?.secrets[0]?.id ?? '';
-    const [early, late] = [new Date('2026-01-01T00:00:00.001Z'), new Date('2026-01-01T00:00:00.002Z')];
-    expect(await lastUse()).toBeNull();
-    await clients.recordUse(secretId, late);
-    await clients.recordUse(secretId, early);
-    expect(await lastUse()).toEqual(late);
+    const late = {
+      lastUsedAt: new Date('2026-01-01T00:00:00.002Z'),
+      lastUsedAddress: '192.0.2.2',
+      lastUsedUserAgent: 'b',
+    };
+    expect(await lastUse()).toMatchObject({ lastUsedAt: null, lastUsedAddress: null, lastUsedUserAgent: null });
+    await uses.record([{ secretId, usedAt: late.lastUsedAt, address: '192.0.2.2', userAgent: 'b' }]);
+    await uses.record([
+      { secretId, usedAt: new Date('2026-01-01T00:00:00.001Z'), address: '192.0.2.1', userAgent: 'a' },
+    ]);
+    expect(await lastUse()).toMatchObject(late);
     expect(await versionOf(clientId)).toBe(before);
   });
 
@@ -124,7 +136,7 @@ describe('the version', () => {
     const { clientId } = await insertClient(database);
     const removed = await clients.remove(clientId, () => undefined);
     await insertClient(database, { clientId });
-    expect(await versionOf(clientId)).toBeGreaterThan(BigInt(removed ?? 0));
+    expect(await versionOf(clientId)).toBeGreaterThan(BigInt(removed?.version ?? 0));
   });
 
   it('is never the same for two changes, however many run at once', async () => {
@@ -143,7 +155,7 @@ describe('the version', () => {
 describe('insert', () => {
   it('stores the client and its secret, and gives them back without the hash', async () => {
     const [client, secret] = [newClient(), newSecret()];
-    const stored = await clients.insert(client, secret);
+    const stored = await insert(client, secret);
     expect(stored).toMatchObject({ ...client, status: 'active' });
     expect(stored.secrets).toEqual([
       expect.objectContaining({ id: secret.id, hint: 'ab12', expiresAt: null, lastUsedAt: null }),
@@ -154,9 +166,9 @@ describe('insert', () => {
 
   it('stores neither when one cannot be stored', async () => {
     const secret = newSecret();
-    await clients.insert(newClient(), secret);
+    await insert(newClient(), secret);
     const second = newClient();
-    await expect(clients.insert(second, secret)).rejects.toMatchObject({ code: '23505' });
+    await expect(insert(second, secret)).rejects.toMatchObject({ code: '23505' });
     expect(await clients.find(second.clientId)).toBeNull();
   });
 });
@@ -165,7 +177,7 @@ describe('findForAuthentication', () => {
   it('gives the client with its hashes', async () => {
     const expiresAt = new Date('2031-02-03T04:05:06.789Z');
     const [client, secret] = [newClient({ expiresAt }), newSecret()];
-    await clients.insert(client, secret);
+    await insert(client, secret);
     expect(await clients.findForAuthentication(client.clientId)).toEqual({
       clientId: client.clientId,
       version: String(await versionOf(client.clientId)),
@@ -287,7 +299,7 @@ describe('remove', () => {
   it('deletes the client and its secrets, and leaves a fence above every version', async () => {
     const { clientId } = await insertClient(database);
     const before = await versionOf(clientId);
-    const version = await clients.remove(clientId, () => undefined);
+    const { version } = (await clients.remove(clientId, () => undefined)) ?? {};
     expect(BigInt(version ?? 0)).toBeGreaterThan(before);
     expect(await clients.find(clientId)).toBeNull();
     expect(await database.query('SELECT 1 FROM client_secrets WHERE client_id = $1', [clientId])).toEqual([]);

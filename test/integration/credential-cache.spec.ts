@@ -171,8 +171,9 @@ describe('the credential cache', () => {
 
   describe('revoking', () => {
     async function revoke(): Promise<void> {
-      const version = await replica.repository.remove(client.clientId, () => undefined);
-      await expect(replica.credentials.revoke(client.clientId, version ?? '')).resolves.toBe('everywhere');
+      const removed = await replica.repository.remove(client.clientId, () => undefined);
+      if (removed === null) throw new Error('There was no such client.');
+      await replica.revocations.follow({ clientId: client.clientId, ...removed });
     }
 
     it('ends the key on every replica at once, in both stores', async () => {
@@ -239,7 +240,8 @@ describe('the credential cache', () => {
       await accepted();
       await accepted(client.apiKey, other);
       const changed = await replica.repository.change(client.clientId, () => ({ scopes: [] }));
-      await replica.credentials.revoke(client.clientId, changed?.version ?? '');
+      if (changed === null) throw new Error('There was no such client.');
+      await replica.revocations.follow({ clientId: client.clientId, ...changed });
       expect((await other.authenticate(client.apiKey)).state).toMatchObject({ scopes: [] });
     });
   });

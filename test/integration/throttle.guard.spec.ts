@@ -23,6 +23,7 @@ import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
 import { RedisServer } from '../support/redis-server.js';
 import { createTestRedis, type TestRedis } from '../support/test-redis.js';
+import { UNRESTRICTED } from '../support/attempts.js';
 
 /** Believes what the test says about the caller: `client <id> <scope>` or `byot`. */
 @Injectable()
@@ -34,7 +35,7 @@ class BelievingGuard implements CanActivate {
     const state: AuthState =
       method === 'byot'
         ? { method, providerToken: own }
-        : { method: 'client', clientId, tier: 'paid', scopes: [scope], providerToken: null };
+        : { method: 'client', clientId, tier: 'paid', scopes: [scope], ...UNRESTRICTED, providerToken: null };
     const certain = async () => ({ state, fence: null, confirm: certain, renew: certain });
     request.identity = { state, fence: null, confirm: certain, renew: certain };
     return true;

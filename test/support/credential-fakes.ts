@@ -4,14 +4,20 @@ import { type ClientCredential, CredentialService } from '../../src/identity/cli
 import { CredentialCache } from '../../src/identity/clients/credential-cache.js';
 import { CredentialReader } from '../../src/identity/clients/credential-reader.js';
 import { CredentialSeal } from '../../src/identity/clients/credential-seal.js';
+import { Revocations } from '../../src/identity/clients/revocations.js';
 import type { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
 import { SecretMatcher } from '../../src/identity/clients/secret-matcher.js';
+import type { SecretUses } from '../../src/identity/clients/secret-uses.js';
 import type { CredentialFence } from '../../src/kernel/auth-state.js';
 import { Clock } from '../../src/kernel/clock.js';
 import { Secret } from '../../src/kernel/secret.js';
 import type { Settings } from '../../src/platform/config/settings.js';
 import { type RedisService, RedisUnavailableError } from '../../src/platform/redis/redis.service.js';
 import type { RedisScript } from '../../src/platform/redis/redis-script.js';
+import type { ChangeReceipts } from '../../src/platform/replicas/change-receipts.service.js';
+import { DatabaseClock } from '../../src/platform/replicas/database-clock.js';
+import type { ReplicaRegistry } from '../../src/platform/replicas/replica-registry.service.js';
+import { FREE_ATTEMPT, UNRESTRICTED } from './attempts.js';
 import { buildSettings } from './build-settings.js';
 
 /** One Redis as the credential cache sees it, shared by any number of replicas; it answers the cache's three scripts. */
@@ -75,7 +81,6 @@ export class FakeClients {
   away = false;
   reads = 0;
   readonly records = new Map<string, CredentialRecord>();
-  readonly uses: [secretId: string, at: number][] = [];
   /** Awaited by every read after it has read; replace it to hold reads up. */
   afterRead: () => Promise<void> = async () => undefined;
 
@@ -87,8 +92,7 @@ export class FakeClients {
     return record;
   }
 
-  async recordUse(secretId: string, at: Date): Promise<void> {
-    this.uses.push([secretId, at.getTime()]);
+  async removeFence(): Promise<void> {
     if (this.away) throw new Error('connection refused');
   }
 
@@ -99,6 +103,14 @@ export class FakeClients {
     this.records.set(clientId, { ...record, ...changes, version });
     return version;
   }
+}
+
+/** The one replica there is. */
+export class FakeRegistry {
+  hasLease = true;
+  silentMs = 0;
+  live = 1;
+  staleSeconds = 960;
 }
 
 /** What stands for bcrypt: the hash of a text is `hash of` it. `spent` counts every comparison, dummies included. */
@@ -128,6 +140,8 @@ export function buildRecord(overrides: Partial<CredentialRecord> = {}): Credenti
     tier: 'paid',
     scopes: ['llm:invoke'],
     expiresAt: null,
+    ...UNRESTRICTED,
+    usedFrom: [],
     secrets: [buildSecret('right')],
     ...overrides,
   };
@@ -153,15 +167,32 @@ export function buildCredentialCheck({
   overrides?: Partial<Record<keyof Settings, string>>;
 } = {}) {
   const settings = buildSettings(overrides);
-  const clock = new Clock();
+  const clock = new DatabaseClock(new Clock());
+  const registry = new FakeRegistry();
+  const uses: string[] = [];
   const bcrypt = new FakeBcrypt();
   const seal = new CredentialSeal(settings);
   const redisService = redis as unknown as RedisService;
-  const cache = new CredentialCache(settings, redisService, seal);
-  const reader = new CredentialReader(settings, clock, clients as unknown as ClientsRepository);
+  const cache = new CredentialCache(settings, clock, redisService, seal);
+  const repository = clients as unknown as ClientsRepository;
+  const reader = new CredentialReader(
+    settings,
+    clock,
+    repository,
+    { note: (secretId) => uses.push(secretId) } as unknown as SecretUses,
+    registry as unknown as ReplicaRegistry,
+  );
   const matcher = new SecretMatcher(bcrypt as unknown as SecretHasher);
   const service = new CredentialService(settings, clock, redisService, cache, seal, matcher, reader);
-  return { service, cache, reader, redis, clients, bcrypt, seal };
+  const receipts = { of: async () => ({ everywhere: true }) } as unknown as ChangeReceipts;
+  const revocations = new Revocations(
+    redisService,
+    cache,
+    repository,
+    receipts,
+    registry as unknown as ReplicaRegistry,
+  );
+  return { service, cache, reader, redis, clients, bcrypt, seal, registry, uses, revocations };
 }
 
 export type CredentialCheck = ReturnType<typeof buildCredentialCheck>;
@@ -176,7 +207,7 @@ export function coldCheck(options: Parameters<typeof buildCredentialCheck>[0] = 
 /** The same, once the secret was presented. */
 export async function warmCheck(options: Parameters<typeof buildCredentialCheck>[0] = {}): Promise<CredentialCheck> {
   const check = coldCheck(options);
-  await check.service.verify(presenting('right'));
+  await check.service.verify(presenting('right'), FREE_ATTEMPT);
   return check;
 }
 

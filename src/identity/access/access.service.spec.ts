@@ -1,3 +1,4 @@
+import { UNRESTRICTED } from '../../../test/support/attempts.js';
 import { PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { AllowByot, Public, Require } from '../../kernel/handler-marks.js';
@@ -23,6 +24,7 @@ const client = (...scopes: string[]): AuthState => ({
   clientId: 'c',
   tier: 'free',
   scopes,
+  ...UNRESTRICTED,
   providerToken: null,
 });
 const byot: AuthState = { method: 'byot', providerToken: { value: new Secret('t'), provider: null } };

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
+import { UNRESTRICTED } from '../../../test/support/attempts.js';
 import { AmbiguousCredentialsError, InvalidApiKeyError, MissingCredentialsError } from '../../kernel/app-error.js';
 import type { ClientAuth, RequestIdentity } from '../../kernel/auth-state.js';
 import { Public, Require } from '../../kernel/handler-marks.js';
@@ -14,7 +15,14 @@ class Routes {
   unmarked() {}
 }
 
-const client: ClientAuth = { method: 'client', clientId: 'cn_live_x', tier: 'free', scopes: [], providerToken: null };
+const client: ClientAuth = {
+  method: 'client',
+  clientId: 'cn_live_x',
+  tier: 'free',
+  scopes: [],
+  ...UNRESTRICTED,
+  providerToken: null,
+};
 const identity = { state: client, fence: null } as unknown as RequestIdentity;
 
 function strategyOf(authenticate: () => RequestIdentity | Promise<RequestIdentity>): AuthStrategy {

@@ -1,3 +1,4 @@
+import { UNRESTRICTED } from '../../../test/support/attempts.js';
 import {
   buildCredentialCheck,
   buildRecord,
@@ -241,11 +242,30 @@ describe('CredentialCache', () => {
     expect(cache.remembered('client 0')).toBeUndefined();
     expect(cache.remembered('client 1')).toBeDefined();
 
-    for (let index = 0; index <= 100_000; index++) cache.raiseLocalFence(`client ${index}`, '8');
+    for (let index = 1; index <= 100_000; index++) cache.raiseLocalFence(`client ${index}`, '8');
     rememberAs('client 0');
     rememberAs('client 1');
     expect(cache.remembered('client 0')).toBeDefined();
     expect(cache.remembered('client 1')).toBeUndefined();
+  });
+
+  it('puts whoever lost its fence behind one that all share, until it is read again', async () => {
+    const { cache } = buildCache();
+    for (let index = 0; index <= 100_000; index++) cache.raiseLocalFence(`client ${index}`, '8');
+    cache.remember(entryOf({ clientId: 'client 0' }));
+    expect(cache.remembered('client 0')).toBeUndefined();
+    cache.remember(entryOf({ clientId: 'client 0', checkedAt: Date.now() + 1_000 }));
+    expect(cache.remembered('client 0')).toBeDefined();
+  });
+
+  it('forgets everything on demand, and lets nothing that was read before back in', () => {
+    const { cache } = buildCache();
+    const entry = entryOf();
+    cache.remember(entry);
+    cache.forgetAll();
+    expect(cache.remembered(CLIENT_ID)).toBeUndefined();
+    cache.remember(entry);
+    expect(cache.remembered(CLIENT_ID)).toBeUndefined();
   });
 });
 
@@ -259,6 +279,7 @@ describe('clientAuthOf', () => {
       clientId: CLIENT_ID,
       tier: 'paid',
       scopes: ['llm:invoke'],
+      ...UNRESTRICTED,
       providerToken: null,
     });
     expect([Object.isFrozen(client), Object.isFrozen(client.scopes)]).toEqual([true, true]);

@@ -4,6 +4,7 @@ import type { ClientAuth, CredentialFence } from '../../kernel/auth-state.js';
 import { Settings } from '../../platform/config/settings.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import { redisKey } from '../../platform/redis/redis-key.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import type { CachedCredential } from './cached-credential.js';
 import { CredentialSeal } from './credential-seal.js';
 
@@ -18,6 +19,7 @@ export interface RememberedCredential {
 const MAX_REMEMBERED = 50_000;
 const MAX_FENCES = 100_000;
 /** Far longer than any reader can take from its read to its write. */
+const CLOCK_ERROR_MS = 1_000;
 const FENCE_TTL_MS = 24 * 3600 * 1000;
 
 /** Refuses an entry that was read before the fence was raised. */
@@ -59,17 +61,18 @@ export class CredentialCache {
   readonly #fences = new LRUCache<string, number>({
     max: MAX_FENCES,
     ttl: FENCE_TTL_MS,
-    dispose: (version, _clientId, reason) => {
+    dispose: (_version, _clientId, reason) => {
       // What no longer has a fence of its own stays behind one that all clients share.
-      if (reason === 'evict') this.#floor = Math.max(this.#floor, version);
+      if (reason === 'evict') this.#raiseFloor();
     },
   });
-  /** The lowest version that may be cached of any client. */
+  /** Entries of any client that were read before (milliseconds, PostgreSQL's clock) are void. */
   #floor = 0;
   readonly #ttlMs: number;
 
   constructor(
     settings: Settings,
+    private readonly clock: DatabaseClock,
     private readonly redis: RedisService,
     private readonly seal: CredentialSeal,
   ) {
@@ -133,9 +136,9 @@ export class CredentialCache {
     this.#remembered.delete(clientId);
   }
 
-  /** Forgets everything, and lets nothing older than `version` back in. */
-  raiseFloor(version: string): void {
-    this.#floor = Math.max(this.#floor, Number(version));
+  /** Forgets everything; nothing that was read until now is let back in. */
+  forgetAll(): void {
+    this.#raiseFloor();
     this.#remembered.clear();
   }
 
@@ -154,8 +157,13 @@ export class CredentialCache {
     );
   }
 
-  #isFenced({ clientId, version }: CachedCredential): boolean {
-    return Math.max(this.#fences.get(clientId) ?? 0, this.#floor) > Number(version);
+  /** A little into the future, because replicas measure PostgreSQL's clock with some error. */
+  #raiseFloor(): void {
+    this.#floor = this.clock.now() + CLOCK_ERROR_MS;
+  }
+
+  #isFenced({ clientId, version, checkedAt }: CachedCredential): boolean {
+    return checkedAt < this.#floor || (this.#fences.get(clientId) ?? 0) > Number(version);
   }
 }
 

@@ -1,3 +1,4 @@
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 import { buildCredentialCheck, buildRecord, CLIENT_ID } from '../../../test/support/credential-fakes.js';
 import { elapse, settle, stopTime } from '../../../test/support/stopped-time.js';
 import type { CachedCredential } from './cached-credential.js';
@@ -10,9 +11,9 @@ const WITH_FALLBACK = true;
 const WITHOUT_FALLBACK = false;
 
 function buildReader() {
-  const { reader, clients } = buildCredentialCheck();
+  const { reader, clients, registry, uses } = buildCredentialCheck();
   clients.records.set(CLIENT_ID, buildRecord());
-  return { reader, clients };
+  return { reader, clients, registry, uses };
 }
 
 /** What has become of a promise so far. */
@@ -125,41 +126,30 @@ describe('CredentialReader', () => {
     });
   });
 
-  describe('noting a use', () => {
-    it('does so once per secret and recheck interval', async () => {
-      const { reader, clients } = buildReader();
-      const start = Date.now();
-      reader.noteUse('a');
-      await elapse(60_000);
-      reader.noteUse('a');
-      reader.noteUse('b');
-      await elapse(1);
-      reader.noteUse('a');
-      expect(clients.uses).toEqual([
-        ['a', start],
-        ['b', start + 60_000],
-        ['a', start + 60_001],
-      ]);
-    });
+  it('notes a use where uses are kept', () => {
+    const { reader, uses } = buildReader();
+    reader.noteUse('a', FREE_ATTEMPT);
+    expect(uses).toEqual(['a']);
+  });
 
-    it('fails for nobody, and is tried again at the next use', async () => {
-      const { reader, clients } = buildReader();
-      clients.away = true;
-      reader.noteUse('a');
-      await settle();
-      reader.noteUse('a');
-      await settle();
-      expect(clients.uses).toHaveLength(2);
-    });
+  it('is in touch while the replica has its lease', () => {
+    const { reader, registry } = buildReader();
+    expect(reader.isInTouch).toBe(true);
+    registry.hasLease = false;
+    expect(reader.isInTouch).toBe(false);
+  });
 
-    it('remembers 50,000 secrets', () => {
-      const { reader, clients } = buildReader();
-      for (let index = 0; index <= 50_000; index++) reader.noteUse(`secret ${index}`);
-      reader.noteUse('secret 1');
-      expect(clients.uses).toHaveLength(50_001);
-      reader.noteUse('secret 0');
-      expect(clients.uses).toHaveLength(50_002);
-    });
+  it.each([
+    [60_000, 'unconfirmed', true],
+    [60_001, 'unconfirmed', false],
+    [60_001, 'confirmed', true],
+    [STALE_MS, 'confirmed', true],
+    [STALE_MS + 1, 'confirmed', false],
+  ])('of an entry on a replica silent for %d ms, %s: it may be served: %s', (silentMs, how, may) => {
+    const { reader, registry } = buildReader();
+    registry.silentMs = silentMs;
+    const credential: CachedCredential = { ...buildRecord(), secrets: [], checkedAt: Date.now() };
+    expect(reader.mayServeStale(credential, how === 'confirmed')).toBe(may);
   });
 
   it.each([
@@ -170,6 +160,6 @@ describe('CredentialReader', () => {
     const { reader } = buildReader();
     const credential: CachedCredential = { ...buildRecord(), secrets: [], checkedAt: Date.now() };
     await elapse(age);
-    expect(reader.mayServeStale(credential)).toBe(may);
+    expect(reader.mayServeStale(credential, true)).toBe(may);
   });
 });

@@ -13,6 +13,10 @@ const credential: CachedCredential = {
   tier: 'free',
   scopes: ['llm:invoke'],
   expiresAt: null,
+  allowedAddresses: ['192.0.2.0/24'],
+  allowedModels: null,
+  allowedProviders: ['openai'],
+  usedFrom: ['192.0.2.1'],
   checkedAt: 1_700_000_000_000,
   secrets: [{ id: 's1', hashedSecret: '$2b$10$x|y', expiresAt: 5, digest: 'd' }],
 };

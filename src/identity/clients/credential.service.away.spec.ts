@@ -1,3 +1,4 @@
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 import {
   buildCredentialCheck,
   buildRecord,
@@ -10,7 +11,6 @@ import {
 import { elapse, settle, stopTime } from '../../../test/support/stopped-time.js';
 import { AuthUnavailableError, InvalidApiKeyError } from '../../kernel/app-error.js';
 import type { RememberedCredential } from './credential-cache.js';
-import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 
 const RECHECK_MS = 60_000;
 const STALE_MS = RECHECK_MS + 15 * 60_000;
@@ -28,6 +28,8 @@ async function warmCheck(redis = new FakeRedis(), record = buildRecord()): Promi
 /** Another replica on the same stores. */
 const replicaOf = ({ redis, clients }: CredentialCheck) => buildCredentialCheck({ redis, clients });
 
+const end = ({ revocations }: CredentialCheck, version: string) =>
+  revocations.follow({ clientId: CLIENT_ID, version, changeId: '1' });
 const verify = async ({ service }: CredentialCheck, text = 'right') => service.verify(presenting(text), FREE_ATTEMPT);
 const undecided = async (check: CredentialCheck) => {
   const before = check.service.stats.unavailable;
@@ -156,7 +158,7 @@ describe('CredentialService with something away', () => {
       const check = replicaOf(first);
       await verify(check);
       first.clients.records.clear();
-      await expect(first.service.revoke(CLIENT_ID, '8')).resolves.toBe('everywhere');
+      await end(first, '8');
       check.clients.away = true;
 
       const provisional = await verify(check);
@@ -219,14 +221,14 @@ describe('CredentialService with something away', () => {
     it('ends the entry here and in Redis', async () => {
       const check = await warmCheck();
       const { fence } = await verify(check);
-      await expect(check.service.revoke(CLIENT_ID, '8')).resolves.toBe('everywhere');
+      await end(check, '8');
       expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
       await expect(check.service.confirm(fence ?? { key: '', stamp: '', ttlMs: 0 })).resolves.toBe(false);
     });
 
     it('ends it everywhere where there is one process', async () => {
       const check = await warmCheck(FakeRedis.none());
-      await expect(check.service.revoke(CLIENT_ID, '8')).resolves.toBe('everywhere');
+      await end(check, '8');
       expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
     });
 
@@ -234,7 +236,7 @@ describe('CredentialService with something away', () => {
       const check = await warmCheck();
       const entry = check.cache.remembered(CLIENT_ID) as RememberedCredential;
       check.redis[way] = way === 'silent';
-      await expect(check.service.revoke(CLIENT_ID, '8')).resolves.toBe('pending');
+      await end(check, '8');
       expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
       check.cache.remember(entry);
       expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
@@ -247,7 +249,7 @@ describe('CredentialService with something away', () => {
       check.clients.afterRead = () => new Promise((resolve) => (goOn = resolve));
       const early = verify(check);
       await settle();
-      await check.service.revoke(CLIENT_ID, check.clients.change(CLIENT_ID, { status: 'disabled' }));
+      await end(check, check.clients.change(CLIENT_ID, { status: 'disabled' }));
       goOn();
       await early;
       expect(check.cache.remembered(CLIENT_ID)).toBeUndefined();
@@ -261,7 +263,7 @@ describe('CredentialService with something away', () => {
         new FakeRedis(),
         buildRecord({ secrets: [buildSecret('right'), buildSecret('newer')] }),
       );
-      await check.service.revoke(CLIENT_ID, check.clients.change(CLIENT_ID, { secrets: [buildSecret('newer')] }));
+      await end(check, check.clients.change(CLIENT_ID, { secrets: [buildSecret('newer')] }));
       await expect(verify(check)).rejects.toThrow(InvalidApiKeyError);
       expect(await verify(check, 'newer')).toMatchObject({ client: { clientId: CLIENT_ID } });
     });

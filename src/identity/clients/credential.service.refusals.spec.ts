@@ -1,3 +1,4 @@
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 import {
   buildCredentialCheck,
   buildSecret,
@@ -11,7 +12,6 @@ import {
 } from '../../../test/support/credential-fakes.js';
 import { elapse, stopTime } from '../../../test/support/stopped-time.js';
 import { InvalidApiKeyError } from '../../kernel/app-error.js';
-import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 
 const RECHECK_MS = 60_000;
 
@@ -102,7 +102,9 @@ describe('CredentialService', () => {
       check.clients.change(CLIENT_ID, { expiresAt: soon() });
       await check.service.verify(presenting('right'), FREE_ATTEMPT);
       await elapse(4_999);
-      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ client: { clientId: CLIENT_ID } });
+      expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({
+        client: { clientId: CLIENT_ID },
+      });
     });
   });
 

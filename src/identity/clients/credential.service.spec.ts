@@ -1,3 +1,4 @@
+import { FREE_ATTEMPT, UNRESTRICTED } from '../../../test/support/attempts.js';
 import {
   buildCredentialCheck,
   buildRecord,
@@ -15,7 +16,6 @@ import {
 import { elapse, settle, stopTime } from '../../../test/support/stopped-time.js';
 import { InvalidApiKeyError } from '../../kernel/app-error.js';
 import { generateClientId, generateCredential } from './api-key.js';
-import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 
 const RECHECK_MS = 60_000;
 
@@ -56,6 +56,7 @@ describe('CredentialService', () => {
               clientId: CLIENT_ID,
               tier: 'paid',
               scopes: ['llm:invoke'],
+              ...UNRESTRICTED,
               providerToken: null,
             },
             fence: null,
@@ -66,9 +67,11 @@ describe('CredentialService', () => {
       expect(check.service.comparisons).toBe(1);
     });
 
-    it('notes which secret was used, and when', async () => {
-      const { clients } = await warmCheck();
-      expect(clients.uses).toEqual([['id of right', Date.now()]]);
+    it('notes which secret was used, whoever remembered it', async () => {
+      const check = await warmCheck();
+      expect(check.uses).toEqual(['id of right']);
+      check.service.verify(presenting('right'), FREE_ATTEMPT);
+      expect(check.uses).toEqual(['id of right', 'id of right']);
     });
 
     it('writes to Redis once or twice for all who present the same secret at once, and hashes once', async () => {
@@ -112,7 +115,10 @@ describe('CredentialService', () => {
     ])('answers %s', async (_what, after, reads) => {
       const check = await warmCheck();
       await elapse(after);
-      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads, hashes: 0 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({
+        reads,
+        hashes: 0,
+      });
     });
 
     it('counts the recheck from before the read: what changed during it is noticed as soon', async () => {
@@ -130,7 +136,10 @@ describe('CredentialService', () => {
     it('does not trust what was checked in the future, as when the clock was set back', async () => {
       const check = await warmCheck();
       jest.setSystemTime(Date.now() - 1);
-      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1, hashes: 0 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({
+        reads: 1,
+        hashes: 0,
+      });
     });
 
     it('asks Redis about any other secret, and never PostgreSQL', async () => {
@@ -169,7 +178,9 @@ describe('CredentialService', () => {
       const { check } = await second();
       expect(
         await cost(check, async () => {
-          expect(await check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ fence: { ttlMs: 300_000 } });
+          expect(await check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({
+            fence: { ttlMs: 300_000 },
+          });
         }),
       ).toEqual({ reads: 0, hashes: 0, calls: 1 });
       expect(check.service.stats).toMatchObject({ redis: 1, database: 0 });
@@ -197,7 +208,10 @@ describe('CredentialService', () => {
     it('carries the digest over a recheck', async () => {
       const { check } = await second();
       await elapse(RECHECK_MS);
-      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1, hashes: 0 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({
+        reads: 1,
+        hashes: 0,
+      });
     });
 
     it('carries no digest to another hash of the same id', async () => {
@@ -211,7 +225,10 @@ describe('CredentialService', () => {
       const { check } = await second();
       check.clients.change(CLIENT_ID, { secrets: [{ ...buildSecret('right'), id: 'another id' }] });
       await elapse(RECHECK_MS);
-      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1, hashes: 1 });
+      expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({
+        reads: 1,
+        hashes: 1,
+      });
     });
   });
 
@@ -222,7 +239,9 @@ describe('CredentialService', () => {
       expect(check.service.verify(presenting('right'), FREE_ATTEMPT)).toMatchObject({ fence: null });
     }
     await elapse(10_001);
-    expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({ reads: 1 });
+    expect(await cost(check, () => check.service.verify(presenting('right'), FREE_ATTEMPT))).toMatchObject({
+      reads: 1,
+    });
   });
 
   it('with Redis configured does not slide its own expiry: Redis holds the entry or nobody does', async () => {

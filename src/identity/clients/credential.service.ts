@@ -113,14 +113,14 @@ export class CredentialService {
 
   /** Ends every cached entry of the client older than `version` in this process; `*` stands for all clients. */
   endLocally(clientId: string, version: string): void {
-    if (clientId === ALL_CLIENTS) this.cache.raiseFloor(version);
+    if (clientId === ALL_CLIENTS) this.cache.forgetAll();
     else this.cache.raiseLocalFence(clientId, version);
     this.#unknown.delete(clientId);
   }
 
   /** Forgets everything this process remembers: for when it may have missed a change. */
   forgetAll(): void {
-    this.cache.raiseFloor('0');
+    this.cache.forgetAll();
     this.#unknown.clear();
   }
 

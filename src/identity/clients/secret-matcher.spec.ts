@@ -1,3 +1,4 @@
+import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 import { Secret } from '../../kernel/secret.js';
 import type { SecretHasher } from './secret-hasher.js';
 import { type PresentedSecret, SecretMatcher } from './secret-matcher.js';
@@ -9,7 +10,12 @@ const storedSecret = (id: string, overrides: { expiresAt?: number; digest?: stri
   expiresAt: overrides.expiresAt ?? null,
   digest: overrides.digest ?? null,
 });
-const presentedSecret = (text: string): PresentedSecret => ({ text: new Secret(text), digest: `digest of ${text}` });
+const presentedSecret = (text: string): PresentedSecret => ({
+  clientId: 'c',
+  text: new Secret(text),
+  digest: `digest of ${text}`,
+  attempt: FREE_ATTEMPT,
+});
 
 /** Stands for bcrypt: `hash of x` matches `x`, after a turn of the event loop. */
 function countingHasher() {

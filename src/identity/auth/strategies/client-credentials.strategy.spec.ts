@@ -1,3 +1,4 @@
+import { FREE_ATTEMPT, UNRESTRICTED } from '../../../../test/support/attempts.js';
 import { InvalidApiKeyError } from '../../../kernel/app-error.js';
 import type { ClientAuth, CredentialFence, ProviderToken } from '../../../kernel/auth-state.js';
 import { Secret } from '../../../kernel/secret.js';
@@ -6,7 +7,14 @@ import { ClientCredentialsStrategy } from './client-credentials.strategy.js';
 
 const KEY = 'the-key';
 const credential: ClientCredential = { clientId: 'id', secret: new Secret('s') };
-const client: ClientAuth = { method: 'client', clientId: 'id', tier: 'free', scopes: ['admin'], providerToken: null };
+const client: ClientAuth = {
+  method: 'client',
+  clientId: 'id',
+  tier: 'free',
+  scopes: ['admin'],
+  ...UNRESTRICTED,
+  providerToken: null,
+};
 const narrowed: ClientAuth = { ...client, scopes: [] };
 const fence: CredentialFence = { key: 'k', stamp: 's', ttlMs: 1 };
 const providerToken: ProviderToken = { value: new Secret('sk-1'), provider: 'openai' };
@@ -31,7 +39,7 @@ function authenticate(
 ) {
   const claim = strategy.recognise({ identity: { header, value: new Secret(value) }, providerToken: token });
   if (claim === null) throw new Error('not recognised');
-  return claim.authenticate();
+  return claim.authenticate(FREE_ATTEMPT);
 }
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
