@@ -12,6 +12,8 @@ interface AppErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** RFC 9457 `type`, when a registered one fits better than `about:blank`. */
   readonly type?: string;
+  /** Names the decision behind this refusal; an extension member of the problem body. */
+  readonly decisionId?: string;
 }
 
 /**
@@ -25,6 +27,7 @@ export abstract class AppError extends Error {
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly type: string;
+  readonly decisionId: string | undefined;
 
   constructor(message: string, options: AppErrorOptions = {}) {
     super(message);
@@ -33,6 +36,7 @@ export abstract class AppError extends Error {
     this.errors = options.errors;
     this.headers = options.headers;
     this.type = options.type ?? 'about:blank';
+    this.decisionId = options.decisionId;
   }
 }
 
@@ -138,8 +142,9 @@ export class RateLimitedError extends AppError {
   readonly status = 429;
   readonly code = 'rate_limited';
 
-  constructor(message: string, retryAfterSeconds: number) {
-    super(message, { retryAfterSeconds, type: 'https://iana.org/assignments/http-problem-types#quota-exceeded' });
+  constructor(message: string, retryAfterSeconds: number, decisionId?: string) {
+    const type = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
+    super(message, { retryAfterSeconds, type, ...(decisionId !== undefined && { decisionId }) });
   }
 }
 
@@ -207,5 +212,33 @@ export class AddressBlockedError extends AppError {
 
   constructor() {
     super('Requests from your address are not accepted here. Ask an administrator to lift the block.');
+  }
+}
+
+/** 409: the client holds as many secrets that work as it can. */
+export class TooManySecretsError extends AppError {
+  readonly status = 409;
+  readonly code = 'too_many_secrets';
+}
+
+/** 409: the first request with this `Idempotency-Key` is still under way. */
+export class IdempotencyKeyInUseError extends AppError {
+  readonly status = 409;
+  readonly code = 'idempotency_key_in_use';
+
+  constructor() {
+    super('A request with this Idempotency-Key is still under way. Send the same request again shortly.', {
+      retryAfterSeconds: 1,
+    });
+  }
+}
+
+/** 422: the `Idempotency-Key` was used for another request. */
+export class IdempotencyKeyReusedError extends AppError {
+  readonly status = 422;
+  readonly code = 'idempotency_key_reused';
+
+  constructor() {
+    super('This Idempotency-Key was sent before with another body. Use a new key for a new request.');
   }
 }

@@ -14,6 +14,7 @@ import { SecretUsesRepository } from '../../src/identity/clients/secret-uses.rep
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import { isDatabaseUnavailable } from '../../src/platform/database/database-error.js';
 import type { ListQuery } from '../../src/platform/http/list-query.js';
+import { UNRESTRICTED } from '../support/attempts.js';
 import { insertClient } from '../support/insert-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -185,6 +186,8 @@ describe('findForAuthentication', () => {
       tier: 'paid',
       scopes: client.scopes,
       expiresAt: expiresAt.getTime(),
+      ...UNRESTRICTED,
+      usedFrom: [],
       secrets: [{ id: secret.id, hashedSecret: secret.hashedSecret, expiresAt: null }],
     });
   });

@@ -42,6 +42,7 @@ const SECRET_START = ID_LENGTH + 1;
 const CHECKSUM_START = SECRET_START + SECRET_DIGITS;
 const API_KEY_LENGTH = CHECKSUM_START + CHECKSUM_DIGITS;
 const HINT_LENGTH = 4;
+const SECRET_ID_DIGITS = 16;
 
 /**
  * Takes an api key apart: exact length, exact bytes, right checksum, and null for anything else. Case counts, nothing is
@@ -68,6 +69,11 @@ export function isClientId(text: string): boolean {
 /** A client id that nobody has: 71 random bits. */
 export function generateClientId(environment: Environment): string {
   return `cn_${environment}_${randomDigits(ID_DIGITS)}`;
+}
+
+/** An id for a secret: not a secret itself. */
+export function generateSecretId(): string {
+  return `sec_${randomDigits(SECRET_ID_DIGITS)}`;
 }
 
 /** A new secret for a client: 178 random bits and their checksum. @throws Error when the id is not one. */

@@ -2,7 +2,7 @@ import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import type { NewCredential } from './api-key.js';
 import { ENVIRONMENTS } from './api-key.js';
 import { CLIENT_STATUSES } from './client.entity.js';
-import type { Client, ClientSecret } from './clients.repository.js';
+import type { Client, ClientSecret } from './client-rows.repository.js';
 import type { Propagation } from './revocations.js';
 
 /** What is shown of a secret: nothing that helps to guess it. */
@@ -12,6 +12,8 @@ export class ClientSecretView {
   @ApiProperty({ format: 'date-time' }) created_at!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) expires_at!: string | null;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) last_used_at!: string | null;
+  @ApiProperty({ type: String, nullable: true }) last_used_address!: string | null;
+  @ApiProperty({ type: String, nullable: true }) last_used_user_agent!: string | null;
 }
 
 /** A client on the wire: an allow-list, so that no hash and no later column gets out by itself. */
@@ -95,5 +97,7 @@ function presentSecret(secret: ClientSecret): ClientSecretView {
     created_at: secret.createdAt.toISOString(),
     expires_at: secret.expiresAt?.toISOString() ?? null,
     last_used_at: secret.lastUsedAt?.toISOString() ?? null,
+    last_used_address: secret.lastUsedAddress,
+    last_used_user_agent: secret.lastUsedUserAgent,
   };
 }

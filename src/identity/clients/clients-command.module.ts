@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { ConfigModule } from '../../platform/config/config.module.js';
 import type { Settings } from '../../platform/config/settings.js';
 import { servingOptions } from '../../platform/database/data-source.js';
+import { Transactions } from '../../platform/database/transactions.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { ClientEntity } from './client.entity.js';
@@ -38,6 +39,7 @@ export class ClientsCommandModule {
         ReplicasModule,
       ],
       providers: [
+        Transactions,
         ClientsRepository,
         ClientsService,
         ClientsCommandService,

@@ -13,6 +13,14 @@ import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { type ListShape, type Page, parseListQuery, toPage } from '../../platform/http/list-query.js';
+import { IdempotencyService, type Mint } from '../../platform/idempotency/idempotency.service.js';
+import {
+  ApiIdempotencyKey,
+  callWith,
+  IdempotencyKey,
+  type IdempotentCaller,
+  markReplayed,
+} from '../../platform/idempotency/idempotent-call.js';
 import { CLIENT_ID_PATTERN, ENVIRONMENTS } from './api-key.js';
 import { CLIENT_STATUSES } from './client.entity.js';
 import {
@@ -27,7 +35,7 @@ import {
 } from './client-view.js';
 import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
 import type { ClientSortKey } from './clients.repository.js';
-import { ClientsService, type Grantor } from './clients.service.js';
+import { ClientsService, type CreatedClient, type Grantor } from './clients.service.js';
 
 const LIST: ListShape<ClientSortKey> = {
   sortKeys: { created_at: 'time', name: 'text' },
@@ -49,19 +57,30 @@ const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string'
 @ApiTags('clients')
 @Controller('api/v1/clients')
 export class ClientsController {
-  constructor(private readonly clients: ClientsService) {}
+  constructor(
+    private readonly clients: ClientsService,
+    private readonly idempotency: IdempotencyService,
+  ) {}
 
   @Post()
   @Require('clients:write')
   @RateClasses('general', 'key_creation')
   @ApiOperation({ summary: 'Make a client; its secret is shown this once' })
+  @ApiIdempotencyKey()
   @ApiCreatedResponse({ type: CreatedClientView })
   async create(
     @Req() request: HttpRequest,
+    @IdempotencyKey() caller: IdempotentCaller | null,
     @JsonBody(CreateClientDto) body: CreateClientDto,
+    @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<CreatedClientView> {
-    const { client, credential } = await this.clients.create(grantorOf(request), toNewClient(body));
-    return presentCreatedClient(client, credential);
+    const given = await this.idempotency.once(
+      callWith(caller, body),
+      ({ client, credential }) => presentCreatedClient(client, credential),
+      (mint: Mint<CreatedClient>) => this.clients.create(grantorOf(request), toNewClient(body), mint),
+    );
+    markReplayed(reply, given.replayed);
+    return given.answer;
   }
 
   @Get()
@@ -125,7 +144,7 @@ export class ClientsController {
 }
 
 /** The caller, as far as it limits what it may give. The guards let nobody without scopes of its own get here. */
-function grantorOf(request: HttpRequest): Grantor {
+export function grantorOf(request: HttpRequest): Grantor {
   const state = request.identity?.state;
   return { scopes: state?.method === 'client' ? state.scopes : [] };
 }

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DatabaseModule } from '../../platform/database/database.module.js';
 import { HealthModule } from '../../platform/health/health.module.js';
+import { IdempotencyModule } from '../../platform/idempotency/idempotency.module.js';
 import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
@@ -21,13 +23,16 @@ import { Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
 import { SecretMatcher } from './secret-matcher.js';
 import { SecretUses } from './secret-uses.js';
+import { SecretUsesRepository } from './secret-uses.repository.js';
 
 /** Clients and their credentials: how they are managed, and how they are checked. */
 @Module({
   imports: [
     TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
+    DatabaseModule,
     RedisModule,
     ReplicasModule,
+    IdempotencyModule,
     JobsModule,
     HealthModule,
   ],
@@ -46,6 +51,7 @@ import { SecretUses } from './secret-uses.js';
     Revocations,
     CredentialChanges,
     SecretUses,
+    SecretUsesRepository,
   ],
   exports: [ClientsService, CredentialService],
 })

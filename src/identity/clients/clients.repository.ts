@@ -1,23 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, type EntityManager, In } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { Transaction } from '../../platform/database/transactions.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
 import type { CredentialRecord } from './cached-credential.js';
 import { ClientEntity } from './client.entity.js';
+import {
+  type AnnouncedChange,
+  announcedAs,
+  announcedChange,
+  type Client,
+  leaveFence,
+  lockClient,
+  readClient,
+  required,
+  withSecrets,
+} from './client-rows.repository.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
-
-/** A client with its secrets, oldest first; without the hashes. */
-export interface Client
-  extends Pick<
-    ClientEntity,
-    'clientId' | 'name' | 'environment' | 'tier' | 'scopes' | 'status' | 'expiresAt' | 'createdAt' | 'updatedAt'
-  > {
-  readonly secrets: readonly ClientSecret[];
-}
-
-/** What may be shown of a secret. */
-export type ClientSecret = Pick<ClientSecretEntity, 'id' | 'hint' | 'createdAt' | 'expiresAt' | 'lastUsedAt'>;
 
 export type ClientToInsert = Pick<ClientEntity, 'clientId' | 'name' | 'environment' | 'tier' | 'scopes' | 'expiresAt'>;
 export type SecretToInsert = Pick<ClientSecretEntity, 'id' | 'hashedSecret' | 'hint'>;
@@ -27,16 +27,13 @@ export type ClientChanges = Partial<Pick<ClientEntity, 'name' | 'tier' | 'scopes
 
 export type ClientSortKey = 'created_at' | 'name';
 
-/** What a change is known by: the version that voids everything cached before, and as it was announced. */
-export interface AnnouncedChange {
-  readonly version: string;
-  readonly changeId: string | null;
-}
-
 /** A client as it was changed. */
 export interface ChangedClient extends AnnouncedChange {
   readonly client: Client;
 }
+
+/** Secrets that were ended at once are refused whatever a clock says. */
+const ALIVE = 'secret.client_id = client.client_id AND secret.revoked_at IS NULL';
 
 const SORT_COLUMNS = { created_at: 'client.created_at', name: 'client.name' } as const;
 const FILTERS: Readonly<Record<string, string>> = {
@@ -60,7 +57,7 @@ export class ClientsRepository {
   async findForAuthentication(clientId: string): Promise<CredentialRecord | null> {
     const found = (await this.source.manager
       .createQueryBuilder(ClientEntity, 'client')
-      .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', 'secret.client_id = client.client_id')
+      .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', ALIVE)
       .addSelect('secret.hashedSecret')
       .where('client.client_id = :clientId', { clientId })
       .getOne()) as (ClientEntity & { secrets: ClientSecretEntity[] }) | null;
@@ -75,7 +72,7 @@ export class ClientsRepository {
       allowedAddresses: null,
       allowedModels: null,
       allowedProviders: null,
-      usedFrom: [],
+      usedFrom: [...new Set(found.secrets.flatMap(({ lastUsedAddress }) => lastUsedAddress ?? []))],
       secrets: found.secrets.map((secret) => ({
         id: secret.id,
         hashedSecret: secret.hashedSecret,
@@ -85,12 +82,10 @@ export class ClientsRepository {
   }
 
   /** Stores a client and its first secret, both or neither. */
-  insert(client: ClientToInsert, secret: SecretToInsert): Promise<Client> {
-    return this.source.transaction(async (manager) => {
-      await manager.insert(ClientEntity, { ...client, status: 'active' });
-      await manager.insert(ClientSecretEntity, { ...secret, clientId: client.clientId });
-      return required(await readClient(manager, client.clientId));
-    });
+  async insert(client: ClientToInsert, secret: SecretToInsert, transaction: Transaction): Promise<Client> {
+    await transaction.insert(ClientEntity, { ...client, status: 'active' });
+    await transaction.insert(ClientSecretEntity, { ...secret, clientId: client.clientId });
+    return required(await readClient(transaction, client.clientId));
   }
 
   /** The client, or null. */
@@ -132,10 +127,8 @@ export class ClientsRepository {
       const current = await lockClient(manager, clientId);
       if (current === null) return null;
       await manager.update(ClientEntity, { clientId }, decide(current));
-      const { version } = await manager.findOneOrFail(ClientEntity, { where: { clientId }, select: { version: true } });
-      await leaveFence(manager, clientId, version);
-      const client = required(await readClient(manager, clientId));
-      return { client, version, changeId: await announcedAs(manager, clientId) };
+      const change = await announcedChange(manager, clientId);
+      return { client: required(await readClient(manager, clientId)), ...change };
     });
   }
 
@@ -158,14 +151,6 @@ export class ClientsRepository {
     });
   }
 
-  /** Notes when a secret was last used; an earlier time than the one noted is dropped. The client's version stays. */
-  async recordUse(secretId: string, usedAt: Date): Promise<void> {
-    await this.source.manager.query(
-      'UPDATE client_secrets SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)',
-      [secretId, usedAt],
-    );
-  }
-
   /** Revocations that may not have reached Redis, the longest waiting first. */
   pendingFences(limit: number): Promise<Pick<CredentialFenceEntity, 'clientId' | 'version'>[]> {
     return this.source.manager.find(CredentialFenceEntity, { order: { createdAt: 'ASC' }, take: limit });
@@ -178,47 +163,4 @@ export class ClientsRepository {
       version,
     ]);
   }
-}
-
-async function readClient(manager: EntityManager, clientId: string): Promise<Client | null> {
-  const [client] = await withSecrets(manager, await manager.findBy(ClientEntity, { clientId }));
-  return client ?? null;
-}
-
-async function lockClient(manager: EntityManager, clientId: string): Promise<Client | null> {
-  const locked = await manager.find(ClientEntity, { where: { clientId }, lock: { mode: 'pessimistic_write' } });
-  const [client] = await withSecrets(manager, locked);
-  return client ?? null;
-}
-
-async function withSecrets(manager: EntityManager, clients: readonly ClientEntity[]): Promise<Client[]> {
-  if (clients.length === 0) return [];
-  const secrets = await manager.find(ClientSecretEntity, {
-    where: { clientId: In(clients.map(({ clientId }) => clientId)) },
-    order: { createdAt: 'ASC', id: 'ASC' },
-  });
-  const byClient = Map.groupBy(secrets, ({ clientId }) => clientId);
-  return clients.map((client) => ({ ...client, secrets: byClient.get(client.clientId) ?? [] }));
-}
-
-/** The last change of the client that the table's triggers announced, in this transaction or before. */
-async function announcedAs(manager: EntityManager, clientId: string): Promise<string | null> {
-  const [row] = await manager.query<{ id: string | null }[]>(
-    `SELECT max(id)::text AS id FROM changes WHERE topic = 'client' AND subject = $1`,
-    [clientId],
-  );
-  return row?.id ?? null;
-}
-
-async function leaveFence(manager: EntityManager, clientId: string, version: string): Promise<void> {
-  await manager.query(
-    `INSERT INTO credential_fences AS fence (client_id, version) VALUES ($1, $2)
-     ON CONFLICT (client_id) DO UPDATE SET version = GREATEST(fence.version, EXCLUDED.version)`,
-    [clientId, version],
-  );
-}
-
-function required<T>(value: T | null | undefined): T {
-  if (value === null || value === undefined) throw new Error('A row just written is not there.');
-  return value;
 }

@@ -4,13 +4,17 @@ import { Clock } from '../../kernel/clock.js';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
 import { parseApiKey } from './api-key.js';
-import type { Client, ClientChanges, ClientToInsert, SecretToInsert } from './clients.repository.js';
+import type { Client } from './client-rows.repository.js';
+import type { ClientChanges, ClientToInsert, SecretToInsert } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
+import type { CredentialChange, Propagation } from './revocations.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const ID = 'cn_live_0123456789AB';
 const ADMIN = { scopes: ['admin'] };
 const WRITER = { scopes: ['clients:write', 'clients:delete', 'llm:invoke'] };
+
+const PENDING: Propagation = { propagation: 'pending', replicas: 1, boundedBySeconds: 60 };
 
 class StoppedClock extends Clock {
   override now(): number {
@@ -33,7 +37,7 @@ const buildClient = (overrides: Partial<Client> = {}): Client => ({
 });
 
 /** The service over a store of one client, telling what it asked of the others. */
-function setUp(stored: Client | null = buildClient(), reached: 'everywhere' | 'pending' = 'everywhere') {
+function setUp(stored: Client | null = buildClient(), propagation: Propagation = { propagation: 'complete' }) {
   const calls: string[] = [];
   const inserted: { client: ClientToInsert; secret: SecretToInsert }[] = [];
   const repository = {
@@ -49,28 +53,25 @@ function setUp(stored: Client | null = buildClient(), reached: 'everywhere' | 'p
       if (stored === null) return null;
       const client = buildClient({ ...stored, ...decide(stored) });
       calls.push('commit');
-      return { client, version: '7' };
+      return { client, version: '7', changeId: '70' };
     },
     remove: async (_id: string, decide: (current: Client) => void) => {
       if (stored === null) return null;
       decide(stored);
       calls.push('commit');
-      return '8';
-    },
-    removeFence: async (clientId: string, version: string) => {
-      calls.push(`removeFence ${clientId} ${version}`);
+      return { version: '8', changeId: '80' };
     },
   };
   const hasher = { hash: async (secret: Secret) => `hash of ${secret.reveal().length}` };
   const revocations = {
-    recheckSeconds: 60,
-    revoke: async (clientId: string, version: string) => {
-      calls.push(`revoke ${clientId} ${version}`);
-      return reached;
+    follow: async ({ clientId, version, changeId }: CredentialChange) => {
+      calls.push(`follow ${clientId} ${version} ${changeId}`);
+      return propagation;
     },
   };
+  const transactions = { run: (work: (transaction: object) => unknown) => work({}) };
   const settings = Object.assign(new Settings(), { RATE_LIMITS: 'general.gold=9/1' });
-  const args = [repository, hasher, revocations, new StoppedClock(), settings];
+  const args = [repository, hasher, revocations, new StoppedClock(), transactions, settings];
   const service = new ClientsService(...(args as unknown as ConstructorParameters<typeof ClientsService>));
   return { service, calls, inserted, repository };
 }
@@ -140,17 +141,16 @@ describe('create', () => {
 });
 
 describe('update', () => {
-  it('announces the change after it is committed, then clears the outbox', async () => {
+  it('sees the change through once it is committed', async () => {
     const { service, calls } = setUp();
-    const client = await service.update(ADMIN, ID, { status: 'disabled' });
+    const { client } = await service.update(ADMIN, ID, { status: 'disabled' });
     expect(client.status).toBe('disabled');
-    expect(calls).toEqual(['commit', `revoke ${ID} 7`, `removeFence ${ID} 7`]);
+    expect(calls).toEqual(['commit', `follow ${ID} 7 70`]);
   });
 
-  it('leaves the outbox row when the change could not be announced', async () => {
-    const { service, calls } = setUp(buildClient(), 'pending');
-    await service.update(ADMIN, ID, { name: 'b' });
-    expect(calls).toEqual(['commit', `revoke ${ID} 7`]);
+  it('says how far it got', async () => {
+    const { service } = setUp(buildClient(), PENDING);
+    expect((await service.update(ADMIN, ID, { name: 'b' })).propagation).toEqual(PENDING);
   });
 
   it.each([[{}], [{ name: undefined }]])('refuses a change of nothing: %j', async (changes) => {
@@ -164,7 +164,7 @@ describe('update', () => {
 
   it('takes an end away by null', async () => {
     const { service } = setUp(buildClient({ expiresAt: new Date(NOW + 5) }));
-    expect((await service.update(ADMIN, ID, { expiresAt: null })).expiresAt).toBeNull();
+    expect((await service.update(ADMIN, ID, { expiresAt: null })).client.expiresAt).toBeNull();
   });
 
   it.each([
@@ -182,22 +182,15 @@ describe('update', () => {
 });
 
 describe('revoke', () => {
-  it('promises everything once Redis was told', async () => {
+  it('promises everything once every replica has confirmed', async () => {
     const { service, calls } = setUp();
     expect(await service.revoke(ADMIN, ID)).toEqual({ propagation: 'complete' });
-    expect(calls).toEqual(['commit', `revoke ${ID} 8`, `removeFence ${ID} 8`]);
+    expect(calls).toEqual(['commit', `follow ${ID} 8 80`]);
   });
 
-  it('says by when, and leaves the outbox row, when Redis was not', async () => {
-    const { service, calls } = setUp(buildClient(), 'pending');
-    expect(await service.revoke(ADMIN, ID)).toEqual({ propagation: 'pending', boundedBySeconds: 60 });
-    expect(calls).toEqual(['commit', `revoke ${ID} 8`]);
-  });
-
-  it('keeps its promise when only the outbox row could not be cleared', async () => {
-    const { service, repository } = setUp();
-    repository.removeFence = () => Promise.reject(new Error('PostgreSQL left'));
-    expect(await service.revoke(ADMIN, ID)).toEqual({ propagation: 'complete' });
+  it('says how many have not, and by when they do', async () => {
+    const { service } = setUp(buildClient(), PENDING);
+    expect(await service.revoke(ADMIN, ID)).toEqual(PENDING);
   });
 
   it('lets nobody revoke who holds more', async () => {

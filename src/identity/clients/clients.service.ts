@@ -2,18 +2,21 @@ import { Injectable } from '@nestjs/common';
 import { type FieldError, InvalidRequestError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
 import { DEFAULT_TIER, RateLimitTable } from '../../platform/config/rate-limit-table.js';
 import { Settings } from '../../platform/config/settings.js';
+import { Transactions } from '../../platform/database/transactions.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
+import type { Mint } from '../../platform/idempotency/idempotency.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { holds } from '../access/access.service.js';
 import {
   type Environment,
   generateClientId,
   generateCredential,
+  generateSecretId,
   isClientId,
   type NewCredential,
-  randomDigits,
 } from './api-key.js';
-import { type Client, type ClientChanges, type ClientSortKey, ClientsRepository } from './clients.repository.js';
+import type { Client } from './client-rows.repository.js';
+import { type ClientChanges, type ClientSortKey, ClientsRepository } from './clients.repository.js';
 import { type Propagation, Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
 
@@ -31,8 +34,13 @@ export interface NewClient {
   readonly expiresAt?: Date | null;
 }
 
+/** A client with its credential in clear: to be shown once, and forgotten. */
+export interface CreatedClient {
+  readonly client: Client;
+  readonly credential: NewCredential;
+}
+
 const DEFAULT_SCOPES = ['llm:invoke'];
-const SECRET_ID_DIGITS = 16;
 
 /**
  * Making, changing and revoking clients. PostgreSQL holds them; without it every call rejects with the driver's error.
@@ -48,6 +56,7 @@ export class ClientsService {
     private readonly hasher: SecretHasher,
     private readonly revocations: Revocations,
     private readonly clock: DatabaseClock,
+    private readonly transactions: Transactions,
     settings: Settings,
   ) {
     this.#limits = new RateLimitTable(settings.RATE_LIMITS);
@@ -57,20 +66,33 @@ export class ClientsService {
    * Makes a client and its first secret. The secret is in the answer and nowhere else: PostgreSQL gets the bcrypt hash
    * of its 30 characters.
    *
+   * @param mint the transaction it is made in.
    * @throws InvalidRequestError for an unknown tier or an end that is past; PermissionDeniedError for a scope that the
    *   grantor does not hold; ServiceUnavailableError when too many hashes wait.
    */
-  async create(grantor: Grantor, input: NewClient): Promise<{ client: Client; credential: NewCredential }> {
+  async create(
+    grantor: Grantor,
+    input: NewClient,
+    mint: Mint<CreatedClient> = (work) => this.transactions.run(work),
+  ): Promise<CreatedClient> {
     const { tier = DEFAULT_TIER, scopes = DEFAULT_SCOPES, environment = 'live', expiresAt = null } = input;
     this.#assertValid({ tier, expiresAt });
     assertHoldsAll(grantor, scopes, 'grant');
     const credential = generateCredential(generateClientId(environment));
     const hashedSecret = await this.hasher.hash(credential.secret);
-    const client = await this.repository.insert(
-      { clientId: credential.clientId, name: input.name, environment, tier, scopes: [...scopes], expiresAt },
-      { id: `sec_${randomDigits(SECRET_ID_DIGITS)}`, hashedSecret, hint: credential.hint },
-    );
-    return { client, credential };
+    const fields = {
+      clientId: credential.clientId,
+      name: input.name,
+      environment,
+      tier,
+      scopes: [...scopes],
+      expiresAt,
+    };
+    const secret = { id: generateSecretId(), hashedSecret, hint: credential.hint };
+    return mint(async (transaction) => ({
+      client: await this.repository.insert(fields, secret, transaction),
+      credential,
+    }));
   }
 
   /** The clients of a page and one more, if there is one. */
@@ -130,7 +152,8 @@ export class ClientsService {
   }
 }
 
-function assertHoldsAll(grantor: Grantor, scopes: readonly string[], action: string): void {
+/** @throws PermissionDeniedError for a scope that the grantor does not hold. */
+export function assertHoldsAll(grantor: Grantor, scopes: readonly string[], action: string): void {
   const missing = scopes.find((scope) => !holds(grantor.scopes, scope));
   if (missing !== undefined)
     throw new PermissionDeniedError(`You cannot ${action} the scope "${missing}", which you do not hold yourself.`);

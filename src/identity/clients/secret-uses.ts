@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import { PeriodicService } from '../../platform/jobs/periodic.service.js';
 import { logError } from '../../platform/logging/log-error.js';
@@ -21,7 +21,7 @@ const MAX_WAITING = 50_000;
  * number; a process that is killed loses what it noted in the last seconds.
  */
 @Injectable()
-export class SecretUses implements OnModuleInit, OnApplicationShutdown {
+export class SecretUses implements OnModuleInit, BeforeApplicationShutdown {
   #noted = new Map<string, number>();
   #notedBefore = new Map<string, number>();
   #waiting = new Map<string, SecretUse>();
@@ -71,7 +71,8 @@ export class SecretUses implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  /** Before the pool closes. */
+  async beforeApplicationShutdown(): Promise<void> {
     await this.flush().catch((error: unknown) => logError(error, { context: 'note-secret-uses', level: 'warn' }));
   }
 

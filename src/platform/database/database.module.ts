@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Settings } from '../config/settings.js';
 import { servingOptions } from './data-source.js';
+import { Transactions } from './transactions.js';
 
 const CONNECT_ATTEMPTS = 10;
 const CONNECT_RETRY_MS = 1_000;
@@ -22,5 +23,7 @@ const CONNECT_RETRY_MS = 1_000;
       }),
     }),
   ],
+  providers: [Transactions],
+  exports: [Transactions],
 })
 export class DatabaseModule {}
