@@ -21,7 +21,7 @@ export async function retryLocked<T>(what: string, work: () => Promise<T>): Prom
     } catch (error) {
       if (!RETRIED.has(sqlState(error))) throw error;
       if (attempt === ATTEMPTS)
-        throw new Error(`${what}: the lock was never free. End the long transactions on api_logs and migrate again.`);
+        throw new Error(`${what}: the lock was never free. End the long transactions that hold it and migrate again.`);
       await pause(PAUSE_MS * (0.5 + Math.random()));
     }
   }
