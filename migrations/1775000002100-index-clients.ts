@@ -61,23 +61,29 @@ async function createTrigrams(runner: QueryRunner): Promise<void> {
 
 /** Batch by batch, each a transaction of its own: nobody who changes a client waits for more than one. */
 async function fillNoted(runner: QueryRunner): Promise<void> {
-  for (let after: string | null = ''; after !== null; ) {
-    const [{ last }]: { last: string | null }[] = await runner.query(
-      `SELECT max(client_id) AS last
-       FROM (SELECT client_id FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT ${CLIENTS_A_BATCH}) AS batch`,
-      [after],
+  let after = '';
+  for (;;) {
+    const last = await lastOfBatch(runner, after);
+    if (last === null) return;
+    await runner.query(
+      `UPDATE clients SET last_used_at = greatest(clients.last_used_at, known.last_used_at), ends_at = known.ends_at
+       FROM (SELECT client.client_id, max(secret.last_used_at) AS last_used_at,
+                    nullif(least(client.expires_at, max(coalesce(secret.expires_at, 'infinity'))), 'infinity') AS ends_at
+             FROM clients AS client LEFT JOIN client_secrets AS secret USING (client_id)
+             WHERE client.client_id > $1 AND client.client_id <= $2 GROUP BY client.client_id) AS known
+       WHERE clients.client_id = known.client_id
+         AND (clients.last_used_at, clients.ends_at) IS DISTINCT FROM (known.last_used_at, known.ends_at)`,
+      [after, last],
     );
-    if (last !== null)
-      await runner.query(
-        `UPDATE clients SET last_used_at = greatest(clients.last_used_at, known.last_used_at), ends_at = known.ends_at
-         FROM (SELECT client.client_id, max(secret.last_used_at) AS last_used_at,
-                      nullif(least(client.expires_at, max(coalesce(secret.expires_at, 'infinity'))), 'infinity') AS ends_at
-               FROM clients AS client LEFT JOIN client_secrets AS secret USING (client_id)
-               WHERE client.client_id > $1 AND client.client_id <= $2 GROUP BY client.client_id) AS known
-         WHERE clients.client_id = known.client_id
-           AND (clients.last_used_at, clients.ends_at) IS DISTINCT FROM (known.last_used_at, known.ends_at)`,
-        [after, last],
-      );
     after = last;
   }
+}
+
+async function lastOfBatch(runner: QueryRunner, after: string): Promise<string | null> {
+  const [row] = await runner.query(
+    `SELECT max(client_id) AS last
+     FROM (SELECT client_id FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT ${CLIENTS_A_BATCH}) AS batch`,
+    [after],
+  );
+  return row.last;
 }

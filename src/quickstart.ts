@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { StartError, serve } from './app.setup.js';
 import { ClientsService } from './identity/clients/clients.service.js';
+import { OPERATOR } from './identity/clients/grantor.js';
 import { InvalidSettingsError, loadSettings } from './platform/config/load-settings.js';
 import type { Settings } from './platform/config/settings.js';
 import { EmbeddedPostgresError } from './platform/database/embedded-binaries.js';
@@ -58,9 +59,8 @@ function describeDatabase(postgres: EmbeddedPostgres, applied: readonly string[]
 }
 
 async function makeFirstClients(clients: ClientsService): Promise<FirstKeys> {
-  const root = { scopes: ['admin'] };
-  const admin = await clients.create(root, { name: 'admin', scopes: ['admin'] });
-  const demo = await clients.create(root, { name: 'demo' });
+  const admin = await clients.create(OPERATOR, { name: 'admin', scopes: ['admin'] });
+  const demo = await clients.create(OPERATOR, { name: 'demo' });
   return { admin: admin.credential.apiKey.reveal(), demo: demo.credential.apiKey.reveal() };
 }
 

@@ -56,6 +56,9 @@ const newClient = (overrides: Partial<ClientEntity> = {}) => ({
   tier: 'paid',
   scopes: ['llm:invoke', 'logs:read'],
   expiresAt: null,
+  allowedAddresses: null,
+  allowedModels: null,
+  allowedProviders: null,
   ...overrides,
 });
 const insert = (client: ClientToInsert, secret: SecretToInsert) =>

@@ -6,7 +6,19 @@ import { ClientSecretEntity } from './client-secret.entity.js';
 export interface Client
   extends Pick<
     ClientEntity,
-    'clientId' | 'name' | 'environment' | 'tier' | 'scopes' | 'status' | 'expiresAt' | 'createdAt' | 'updatedAt'
+    | 'clientId'
+    | 'name'
+    | 'environment'
+    | 'tier'
+    | 'scopes'
+    | 'status'
+    | 'allowedAddresses'
+    | 'allowedModels'
+    | 'allowedProviders'
+    | 'expiresAt'
+    | 'leakReportedAt'
+    | 'createdAt'
+    | 'updatedAt'
   > {
   readonly secrets: readonly ClientSecret[];
 }

@@ -25,6 +25,17 @@ export class ClientView {
   @ApiProperty({ type: [String] }) scopes!: string[];
   @ApiProperty({ enum: CLIENT_STATUSES }) status!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) expires_at!: string | null;
+  @ApiProperty({ type: [String], nullable: true, description: 'null: from anywhere.' })
+  allowed_addresses!: string[] | null;
+  @ApiProperty({ type: [String], nullable: true, description: 'null: all.' }) allowed_models!: string[] | null;
+  @ApiProperty({ type: [String], nullable: true, description: 'null: all.' }) allowed_providers!: string[] | null;
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When one of its keys was last reported as leaked, and revoked.',
+  })
+  leak_reported_at!: string | null;
   @ApiProperty({ format: 'date-time' }) created_at!: string;
   @ApiProperty({ format: 'date-time' }) updated_at!: string;
   @ApiProperty({ type: [ClientSecretView] }) secrets!: ClientSecretView[];
@@ -73,6 +84,10 @@ export function presentClient(client: Client): ClientView {
     scopes: client.scopes,
     status: client.status,
     expires_at: client.expiresAt?.toISOString() ?? null,
+    allowed_addresses: client.allowedAddresses,
+    allowed_models: client.allowedModels,
+    allowed_providers: client.allowedProviders,
+    leak_reported_at: client.leakReportedAt?.toISOString() ?? null,
     created_at: client.createdAt.toISOString(),
     updated_at: client.updatedAt.toISOString(),
     secrets: client.secrets.map(presentSecret),

@@ -6,6 +6,7 @@ import { servingOptions } from '../../platform/database/data-source.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
+import { AuditModule } from '../../records/audit/audit.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsRepository } from './clients.repository.js';
@@ -37,6 +38,7 @@ export class ClientsCommandModule {
         TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
         RedisModule,
         ReplicasModule,
+        AuditModule,
       ],
       providers: [
         Transactions,

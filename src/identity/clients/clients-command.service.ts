@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { ADMIN_SCOPE } from '../../kernel/handler-marks.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
 import { type ClientView, presentClient, presentCreatedClient } from './client-view.js';
 import type { ClientSortKey } from './clients.repository.js';
-import { ClientsService, type Grantor, type NewClient } from './clients.service.js';
+import { ClientsService, type NewClient } from './clients.service.js';
 import type { ClientsCommand } from './clients-command.js';
+import { OPERATOR } from './grantor.js';
 
 /** What a command has to say: one JSON value for programs, lines for people. */
 export interface CommandResult {
@@ -12,8 +12,6 @@ export interface CommandResult {
   readonly text: string;
 }
 
-/** Whoever can start a process on this machine with its settings can do everything with its clients. */
-const OPERATOR: Grantor = { scopes: [ADMIN_SCOPE] };
 const PAGE = 200;
 
 /** The commands on clients: the same rules and promises as over HTTP, straight to PostgreSQL. */

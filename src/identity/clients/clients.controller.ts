@@ -35,7 +35,8 @@ import {
 } from './client-view.js';
 import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
 import type { ClientSortKey } from './clients.repository.js';
-import { ClientsService, type CreatedClient, type Grantor } from './clients.service.js';
+import { ClientsService, type CreatedClient } from './clients.service.js';
+import { grantorOf } from './grantor.js';
 
 const LIST: ListShape<ClientSortKey> = {
   sortKeys: { created_at: 'time', name: 'text' },
@@ -141,10 +142,4 @@ export class ClientsController {
     reply.status(HttpStatus.ACCEPTED);
     return pending;
   }
-}
-
-/** The caller, as far as it limits what it may give. The guards let nobody without scopes of its own get here. */
-export function grantorOf(request: HttpRequest): Grantor {
-  const state = request.identity?.state;
-  return { scopes: state?.method === 'client' ? state.scopes : [] };
 }

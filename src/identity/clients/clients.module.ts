@@ -6,6 +6,7 @@ import { IdempotencyModule } from '../../platform/idempotency/idempotency.module
 import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
+import { AuditModule } from '../../records/audit/audit.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsController } from './clients.controller.js';
@@ -32,6 +33,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     DatabaseModule,
     RedisModule,
     ReplicasModule,
+    AuditModule,
     IdempotencyModule,
     JobsModule,
     HealthModule,

@@ -19,11 +19,27 @@ import {
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
 
-export type ClientToInsert = Pick<ClientEntity, 'clientId' | 'name' | 'environment' | 'tier' | 'scopes' | 'expiresAt'>;
+export type ClientToInsert = Pick<
+  ClientEntity,
+  | 'clientId'
+  | 'name'
+  | 'environment'
+  | 'tier'
+  | 'scopes'
+  | 'expiresAt'
+  | 'allowedAddresses'
+  | 'allowedModels'
+  | 'allowedProviders'
+>;
 export type SecretToInsert = Pick<ClientSecretEntity, 'id' | 'hashedSecret' | 'hint'>;
 
 /** The fields of a client that can change; an absent one stays. */
-export type ClientChanges = Partial<Pick<ClientEntity, 'name' | 'tier' | 'scopes' | 'status' | 'expiresAt'>>;
+export type ClientChanges = Partial<
+  Pick<
+    ClientEntity,
+    'name' | 'tier' | 'scopes' | 'status' | 'expiresAt' | 'allowedAddresses' | 'allowedModels' | 'allowedProviders'
+  >
+>;
 
 export type ClientSortKey = 'created_at' | 'name';
 
@@ -69,9 +85,9 @@ export class ClientsRepository {
       tier: found.tier,
       scopes: found.scopes,
       expiresAt: found.expiresAt?.getTime() ?? null,
-      allowedAddresses: null,
-      allowedModels: null,
-      allowedProviders: null,
+      allowedAddresses: found.allowedAddresses,
+      allowedModels: found.allowedModels,
+      allowedProviders: found.allowedProviders,
       usedFrom: [...new Set(found.secrets.flatMap(({ lastUsedAddress }) => lastUsedAddress ?? []))],
       secrets: found.secrets.map((secret) => ({
         id: secret.id,
@@ -118,12 +134,17 @@ export class ClientsRepository {
   }
 
   /**
-   * Changes a client under a lock, and leaves word of it in the outbox in the same transaction; null when there is none.
+   * Changes a client under a lock, and leaves word of it in the outbox in the same transaction (its own, unless
+   * one is given); null when there is none.
    *
    * @param decide sees the client as it is and says what changes; when it throws, nothing does.
    */
-  change(clientId: string, decide: (current: Client) => ClientChanges): Promise<ChangedClient | null> {
-    return this.source.transaction(async (manager) => {
+  change(
+    clientId: string,
+    decide: (current: Client) => ClientChanges,
+    transaction?: Transaction,
+  ): Promise<ChangedClient | null> {
+    return this.#within(transaction, async (manager) => {
       const current = await lockClient(manager, clientId);
       if (current === null) return null;
       await manager.update(ClientEntity, { clientId }, decide(current));
@@ -133,13 +154,18 @@ export class ClientsRepository {
   }
 
   /**
-   * Deletes a client and its secrets under a lock, and leaves word of it in the outbox in the same transaction.
+   * Deletes a client and its secrets under a lock, and leaves word of it in the outbox in the same transaction (its own,
+   * unless one is given).
    *
    * @param decide sees the client as it is; when it throws, nothing is deleted.
    * @returns a version above every one the client had; null when there is no such client.
    */
-  remove(clientId: string, decide: (current: Client) => void): Promise<AnnouncedChange | null> {
-    return this.source.transaction(async (manager) => {
+  remove(
+    clientId: string,
+    decide: (current: Client) => void,
+    transaction?: Transaction,
+  ): Promise<AnnouncedChange | null> {
+    return this.#within(transaction, async (manager) => {
       const current = await lockClient(manager, clientId);
       if (current === null) return null;
       decide(current);
@@ -162,5 +188,9 @@ export class ClientsRepository {
       clientId,
       version,
     ]);
+  }
+
+  #within<T>(transaction: Transaction | undefined, work: (manager: Transaction) => Promise<T>): Promise<T> {
+    return transaction === undefined ? this.source.transaction(work) : work(transaction);
   }
 }

@@ -3,16 +3,19 @@ import { InvalidRequestError, NotFoundError, PermissionDeniedError } from '../..
 import { Clock } from '../../kernel/clock.js';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
+import type { AuditEvent } from '../../records/audit/audit.service.js';
 import { parseApiKey } from './api-key.js';
 import type { Client } from './client-rows.repository.js';
 import type { ClientChanges, ClientToInsert, SecretToInsert } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
+import { type Grantor, OPERATOR } from './grantor.js';
 import type { CredentialChange, Propagation } from './revocations.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const ID = 'cn_live_0123456789AB';
-const ADMIN = { scopes: ['admin'] };
-const WRITER = { scopes: ['clients:write', 'clients:delete', 'llm:invoke'] };
+const grantor = (...scopes: string[]): Grantor => ({ ...OPERATOR, scopes });
+const ADMIN = OPERATOR;
+const WRITER = grantor('clients:write', 'clients:delete', 'llm:invoke');
 
 const PENDING: Propagation = { propagation: 'pending', replicas: 1, boundedBySeconds: 60 };
 
@@ -29,7 +32,11 @@ const buildClient = (overrides: Partial<Client> = {}): Client => ({
   tier: 'paid',
   scopes: ['llm:invoke'],
   status: 'active',
+  allowedAddresses: null,
+  allowedModels: null,
+  allowedProviders: null,
   expiresAt: null,
+  leakReportedAt: null,
   createdAt: new Date(NOW),
   updatedAt: new Date(NOW),
   secrets: [],
@@ -70,10 +77,12 @@ function setUp(stored: Client | null = buildClient(), propagation: Propagation =
     },
   };
   const transactions = { run: (work: (transaction: object) => unknown) => work({}) };
+  const recorded: AuditEvent[] = [];
+  const audit = { record: async (event: AuditEvent) => recorded.push(event) };
   const settings = Object.assign(new Settings(), { RATE_LIMITS: 'general.gold=9/1' });
-  const args = [repository, hasher, revocations, new StoppedClock(), transactions, settings];
+  const args = [repository, hasher, revocations, new StoppedClock(), transactions, audit, settings];
   const service = new ClientsService(...(args as unknown as ConstructorParameters<typeof ClientsService>));
-  return { service, calls, inserted, repository };
+  return { service, calls, inserted, recorded };
 }
 
 describe('create', () => {
@@ -135,8 +144,92 @@ describe('create', () => {
 
   it('holds the default scopes to the same rule', async () => {
     const { service } = setUp();
-    await expect(service.create({ scopes: ['clients:write'] }, { name: 'a' })).rejects.toThrow(PermissionDeniedError);
-    await expect(service.create({ scopes: ['clients:write'] }, { name: 'a', scopes: [] })).resolves.toBeDefined();
+    await expect(service.create(grantor('clients:write'), { name: 'a' })).rejects.toThrow(PermissionDeniedError);
+    await expect(service.create(grantor('clients:write'), { name: 'a', scopes: [] })).resolves.toBeDefined();
+  });
+});
+
+describe('allow-lists', () => {
+  const lists = { allowedAddresses: ['10.0.0.0/8'], allowedModels: ['openai/*'], allowedProviders: ['openai'] };
+  const limited: Grantor = { ...ADMIN, ...lists };
+
+  it('are those of the grantor where none is asked for', async () => {
+    const { service, inserted } = setUp();
+    await service.create(limited, { name: 'a' });
+    await service.create(ADMIN, { name: 'b' });
+    expect(inserted[0]?.client).toMatchObject(lists);
+    expect(inserted[1]?.client).toMatchObject({ allowedAddresses: null, allowedModels: null, allowedProviders: null });
+  });
+
+  it('are taken as they are asked for, within those of the grantor', async () => {
+    const { service, inserted } = setUp();
+    const asked = { allowedAddresses: ['10.1.0.0/16'], allowedModels: ['openai/gpt-4o'] };
+    await service.create(limited, { name: 'a', ...asked });
+    expect(inserted[0]?.client).toMatchObject({ ...asked, allowedProviders: ['openai'] });
+  });
+
+  it.each([
+    ['allowed_addresses', { allowedAddresses: null }],
+    ['allowed_addresses', { allowedAddresses: ['11.0.0.0/8'] }],
+    ['allowed_models', { allowedModels: ['openai/*', 'fast'] }],
+    ['allowed_providers', { allowedProviders: ['gemini'] }],
+  ])('are never wider, whatever the scopes: %s', async (field, asked) => {
+    const { service, inserted, calls } = setUp(buildClient({ ...lists }));
+    const refusal = `You cannot grant ${field} that are wider than your own.`;
+    await expect(service.create(limited, { name: 'a', ...asked })).rejects.toThrow(refusal);
+    await expect(service.update(limited, ID, asked)).rejects.toThrow(refusal);
+    await expect(service.update(limited, ID, asked)).rejects.toThrow(PermissionDeniedError);
+    expect([inserted, calls]).toEqual([[], []]);
+  });
+
+  it('keep hands off clients that have wider ones, or none', async () => {
+    const { service, calls } = setUp(buildClient({ ...lists, allowedAddresses: null }));
+    await expect(service.update(limited, ID, { status: 'disabled' })).rejects.toThrow('change a client with');
+    await expect(service.revoke(limited, ID)).rejects.toThrow('revoke a client with allowed_addresses');
+    expect(calls).toEqual([]);
+  });
+
+  it('can be narrowed, and lifted by who has none', async () => {
+    const { service } = setUp(buildClient({ ...lists }));
+    const narrowed = await service.update(limited, ID, { allowedAddresses: ['10.0.0.1'] });
+    expect(narrowed.client.allowedAddresses).toEqual(['10.0.0.1']);
+    expect((await service.update(ADMIN, ID, { allowedModels: null })).client.allowedModels).toBeNull();
+  });
+});
+
+describe('the audit log', () => {
+  it('hears of what was made, changed and revoked, by whom', async () => {
+    const { service, recorded } = setUp();
+    const { client } = await service.create(WRITER, { name: 'a' });
+    await service.update(WRITER, ID, { name: 'b', expiresAt: new Date(NOW + 5), allowedModels: ['fast'] });
+    await service.revoke(WRITER, ID);
+    expect(recorded).toEqual([
+      {
+        action: 'client.create',
+        origin: OPERATOR.origin,
+        subject: { type: 'client', id: client.clientId },
+        details: expect.objectContaining({ name: 'a', tier: 'paid', scopes: ['llm:invoke'], expires_at: null }),
+      },
+      {
+        action: 'client.update',
+        origin: OPERATOR.origin,
+        subject: { type: 'client', id: ID },
+        details: {
+          changed: ['name', 'expires_at', 'allowed_models'],
+          name: 'b',
+          expires_at: '2026-01-01T00:00:00.005Z',
+          allowed_models: ['fast'],
+        },
+      },
+      { action: 'client.revoke', origin: OPERATOR.origin, subject: { type: 'client', id: ID } },
+    ]);
+  });
+
+  it('hears nothing of what was refused', async () => {
+    const { service, recorded } = setUp(buildClient({ scopes: ['admin'] }));
+    await expect(service.revoke(WRITER, ID)).rejects.toThrow();
+    await expect(service.update(WRITER, ID, { name: 'b' })).rejects.toThrow();
+    expect(recorded).toEqual([]);
   });
 });
 

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { type FieldError, InvalidRequestError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
+import { type FieldError, InvalidRequestError, NotFoundError } from '../../kernel/app-error.js';
 import { DEFAULT_TIER, RateLimitTable } from '../../platform/config/rate-limit-table.js';
 import { Settings } from '../../platform/config/settings.js';
-import { Transactions } from '../../platform/database/transactions.js';
+import { type Transaction, Transactions } from '../../platform/database/transactions.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
-import { holds } from '../access/access.service.js';
+import { AuditService } from '../../records/audit/audit.service.js';
+import type { AllowLists } from './allow-lists.js';
 import {
   type Environment,
   generateClientId,
@@ -15,18 +16,18 @@ import {
   isClientId,
   type NewCredential,
 } from './api-key.js';
+import { clientCreated, clientRevoked, clientUpdated } from './client-audit.js';
 import type { Client } from './client-rows.repository.js';
 import { type ClientChanges, type ClientSortKey, ClientsRepository } from './clients.repository.js';
+import { assertHoldsAll, type Grantor } from './grantor.js';
 import { type Propagation, Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
 
-/** Whoever makes or changes a client: it can give no scope that it does not hold itself. */
-export interface Grantor {
-  readonly scopes: readonly string[];
-}
-
-/** What a client is made of; what is absent takes its default: tier `paid`, scope `llm:invoke`, live, without end. */
-export interface NewClient {
+/**
+ * What a client is made of; what is absent takes its default: tier `paid`, scope `llm:invoke`, live, without end, and the
+ * allow-lists of whoever makes it.
+ */
+export interface NewClient extends Partial<AllowLists> {
   readonly name: string;
   readonly tier?: string;
   readonly scopes?: readonly string[];
@@ -57,6 +58,7 @@ export class ClientsService {
     private readonly revocations: Revocations,
     private readonly clock: DatabaseClock,
     private readonly transactions: Transactions,
+    private readonly audit: AuditService,
     settings: Settings,
   ) {
     this.#limits = new RateLimitTable(settings.RATE_LIMITS);
@@ -67,8 +69,8 @@ export class ClientsService {
    * of its 30 characters.
    *
    * @param mint the transaction it is made in.
-   * @throws InvalidRequestError for an unknown tier or an end that is past; PermissionDeniedError for a scope that the
-   *   grantor does not hold; ServiceUnavailableError when too many hashes wait.
+   * @throws InvalidRequestError for an unknown tier or an end that is past; PermissionDeniedError for what the grantor
+   *   does not hold; ServiceUnavailableError when too many hashes wait.
    */
   async create(
     grantor: Grantor,
@@ -77,7 +79,8 @@ export class ClientsService {
   ): Promise<CreatedClient> {
     const { tier = DEFAULT_TIER, scopes = DEFAULT_SCOPES, environment = 'live', expiresAt = null } = input;
     this.#assertValid({ tier, expiresAt });
-    assertHoldsAll(grantor, scopes, 'grant');
+    const lists = listsOf(grantor, input);
+    assertHoldsAll(grantor, { scopes, ...lists }, 'grant');
     const credential = generateCredential(generateClientId(environment));
     const hashedSecret = await this.hasher.hash(credential.secret);
     const fields = {
@@ -87,12 +90,16 @@ export class ClientsService {
       tier,
       scopes: [...scopes],
       expiresAt,
+      allowedAddresses: copied(lists.allowedAddresses),
+      allowedModels: copied(lists.allowedModels),
+      allowedProviders: copied(lists.allowedProviders),
     };
     const secret = { id: generateSecretId(), hashedSecret, hint: credential.hint };
-    return mint(async (transaction) => ({
-      client: await this.repository.insert(fields, secret, transaction),
-      credential,
-    }));
+    return mint(async (transaction) => {
+      const client = await this.repository.insert(fields, secret, transaction);
+      await this.audit.record(clientCreated(grantor.origin, client), transaction);
+      return { client, credential };
+    });
   }
 
   /** The clients of a page and one more, if there is one. */
@@ -109,7 +116,7 @@ export class ClientsService {
    * Changes a client, and sees the change through to every replica (see `Revocations.follow`).
    *
    * @throws NotFoundError; InvalidRequestError for an unknown tier, an end that is past, or nothing to change;
-   *   PermissionDeniedError when the client has, or would get, a scope that the grantor does not hold.
+   *   PermissionDeniedError when the client has, or would get, what the grantor does not hold.
    */
   async update(
     grantor: Grantor,
@@ -118,28 +125,45 @@ export class ClientsService {
   ): Promise<{ client: Client; propagation: Propagation }> {
     if (Object.values(changes).every((value) => value === undefined)) {
       throw new InvalidRequestError([
-        { location: 'body', message: 'must hold at least one of name, tier, scopes, status, expires_at' },
+        {
+          location: 'body',
+          message:
+            'must hold at least one of name, tier, scopes, status, expires_at, allowed_addresses, allowed_models, allowed_providers',
+        },
       ]);
     }
     this.#assertValid(changes);
-    assertHoldsAll(grantor, changes.scopes ?? [], 'grant');
+    assertHoldsAll(grantor, { scopes: changes.scopes ?? [], ...listsOf(grantor, changes) }, 'grant');
     const decide = (current: Client) => {
-      assertHoldsAll(grantor, current.scopes, 'change a client with');
+      assertHoldsAll(grantor, current, 'change a client with');
       return changes;
     };
-    const changed = found(isClientId(clientId) ? await this.repository.change(clientId, decide) : null);
+    const changed = await this.#inTransaction(clientId, async (transaction) => {
+      const done = await this.repository.change(clientId, decide, transaction);
+      if (done !== null) await this.audit.record(clientUpdated(grantor.origin, done.client, changes), transaction);
+      return done;
+    });
     return { client: changed.client, propagation: await this.revocations.follow({ clientId, ...changed }) };
   }
 
   /**
    * Deletes a client, and sees that through to every replica (see `Revocations.follow`).
    *
-   * @throws NotFoundError; PermissionDeniedError when the client has a scope that the grantor does not hold.
+   * @throws NotFoundError; PermissionDeniedError when the client has what the grantor does not hold.
    */
   async revoke(grantor: Grantor, clientId: string): Promise<Propagation> {
-    const decide = (current: Client) => assertHoldsAll(grantor, current.scopes, 'revoke a client with');
-    const removed = found(isClientId(clientId) ? await this.repository.remove(clientId, decide) : null);
+    const decide = (current: Client) => assertHoldsAll(grantor, current, 'revoke a client with');
+    const removed = await this.#inTransaction(clientId, async (transaction) => {
+      const done = await this.repository.remove(clientId, decide, transaction);
+      if (done !== null) await this.audit.record(clientRevoked(grantor.origin, clientId), transaction);
+      return done;
+    });
     return this.revocations.follow({ clientId, ...removed });
+  }
+
+  /** What is no client id is not looked up. */
+  async #inTransaction<T>(clientId: string, work: (transaction: Transaction) => Promise<T | null>): Promise<T> {
+    return found(isClientId(clientId) ? await this.transactions.run(work) : null);
   }
 
   #assertValid({ tier, expiresAt }: Pick<ClientChanges, 'tier' | 'expiresAt'>): void {
@@ -152,11 +176,18 @@ export class ClientsService {
   }
 }
 
-/** @throws PermissionDeniedError for a scope that the grantor does not hold. */
-export function assertHoldsAll(grantor: Grantor, scopes: readonly string[], action: string): void {
-  const missing = scopes.find((scope) => !holds(grantor.scopes, scope));
-  if (missing !== undefined)
-    throw new PermissionDeniedError(`You cannot ${action} the scope "${missing}", which you do not hold yourself.`);
+/** The lists that are asked for, and where none is the grantor's own: what it holds itself it can always give. */
+function listsOf(grantor: Grantor, asked: Partial<AllowLists>): AllowLists {
+  const { allowedAddresses, allowedModels, allowedProviders } = asked;
+  return {
+    allowedAddresses: allowedAddresses === undefined ? grantor.allowedAddresses : allowedAddresses,
+    allowedModels: allowedModels === undefined ? grantor.allowedModels : allowedModels,
+    allowedProviders: allowedProviders === undefined ? grantor.allowedProviders : allowedProviders,
+  };
+}
+
+function copied(list: readonly string[] | null): string[] | null {
+  return list === null ? null : [...list];
 }
 
 function found<T>(value: T | null): T {

@@ -1,5 +1,7 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { ADMIN_SCOPE, PERMISSIONS } from '../../kernel/handler-marks.js';
+import { readAddressRange } from '../../platform/http/address-ranges.js';
+import { ALLOWABLE_PROVIDERS, isModelEntry, MAX_ALLOWED } from './allow-lists.js';
 
 /** What a client can hold. */
 export const SCOPES: readonly string[] = [...PERMISSIONS, ADMIN_SCOPE];
@@ -35,6 +37,41 @@ export const IsTimeOrNull = check(
   (value) => value === null || isTime(value),
 );
 
+/** Addresses and CIDR ranges, at least one; or null. */
+export const IsAddressListOrNull = check(
+  'isAddressListOrNull',
+  `must be a list of 1 to ${MAX_ALLOWED} addresses or CIDR ranges like 203.0.113.0/24 or 2001:db8::/32 without bits beyond the length, or null for no restriction`,
+  (value) => value === null || isList(value, (text) => readAddressRange(text) !== null),
+);
+
+/** Names of models, none twice, at least one; or null. Whether there is such an alias is for the gateway to say. */
+export const IsModelListOrNull = check(
+  'isModelListOrNull',
+  `must be a list of 1 to ${MAX_ALLOWED} different models like openai/gpt-4o-mini, openai/* or an alias, or null for no restriction`,
+  (value) => value === null || (isList(value, isModelEntry) && areDifferent(value)),
+);
+
+/** Known providers, none twice, at least one; or null. */
+export const IsProviderListOrNull = check(
+  'isProviderListOrNull',
+  `must be a list of different providers out of ${ALLOWABLE_PROVIDERS.join(', ')}, or null for no restriction`,
+  (value) => value === null || (isList(value, (text) => ALLOWABLE_PROVIDERS.includes(text)) && areDifferent(value)),
+);
+
+/** An empty list is refused: of the two things it could mean, each would surprise who meant the other. */
+function isList(value: unknown, isEntry: (text: string) => boolean): value is string[] {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= MAX_ALLOWED &&
+    value.every((entry) => typeof entry === 'string' && isEntry(entry))
+  );
+}
+
+function areDifferent(list: readonly unknown[]): boolean {
+  return new Set(list).size === list.length;
+}
+
 function isClientName(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > MAX_NAME_CHARACTERS * 2) return false;
   return (
@@ -51,7 +88,7 @@ function isScopeList(value: unknown): boolean {
     Array.isArray(value) &&
     value.length <= MAX_SCOPES &&
     value.every((scope) => SCOPES.includes(scope)) &&
-    new Set(value).size === value.length
+    areDifferent(value)
   );
 }
 

@@ -1,11 +1,13 @@
+const ALLOW_LISTS = ['allowed_addresses', 'allowed_models', 'allowed_providers'] as const;
+
 /**
  * Every action there is, `noun.verb`, with the names its details may have. An action or a detail that is not here does
  * not compile, and a detail that got past the compiler is not stored: the log is built from this list, never by taking
  * things out of a request. No name here may stand for a secret, a hash or a header's text.
  */
 export const AUDIT_ACTIONS = {
-  'client.create': ['name', 'tier', 'scopes', 'environment', 'expires_at'],
-  'client.update': ['changed', 'tier', 'scopes', 'status', 'expires_at', 'allow_lists'],
+  'client.create': ['name', 'tier', 'scopes', 'environment', 'expires_at', ...ALLOW_LISTS],
+  'client.update': ['changed', 'name', 'tier', 'scopes', 'status', 'expires_at', ...ALLOW_LISTS],
   'client.revoke': [],
   'secret.create': ['client_id', 'hint', 'expires_at', 'previous_ends_at'],
   'secret.revoke': ['client_id', 'hint'],
