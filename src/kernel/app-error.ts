@@ -242,3 +242,35 @@ export class IdempotencyKeyReusedError extends AppError {
     super('This Idempotency-Key was sent before with another body. Use a new key for a new request.');
   }
 }
+
+/** 403: the client is known, and may not call from this address. */
+export class AddressNotAllowedError extends AppError {
+  readonly status = 403;
+  readonly code = 'address_not_allowed';
+
+  constructor() {
+    super(
+      'This client may not call from your address. Call from an address on its list, or ask an administrator to add yours.',
+    );
+  }
+}
+
+/** 403: the client is known, and may not use this model. */
+export class ModelNotAllowedError extends AppError {
+  readonly status = 403;
+  readonly code = 'model_not_allowed';
+
+  constructor() {
+    super('This client may not use this model. GET /v1/models lists those it may use.');
+  }
+}
+
+/** 404: the api key is none that works now; whether it ever did is not told. */
+export class UnknownApiKeyError extends AppError {
+  readonly status = 404;
+  readonly code = 'unknown_api_key';
+
+  constructor() {
+    super('This is not an API key that works now: it may have been revoked already. There is nothing left to do.');
+  }
+}

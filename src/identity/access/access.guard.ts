@@ -1,14 +1,14 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { AuthUnavailableError, PermissionDeniedError } from '../../kernel/app-error.js';
+import { AddressNotAllowedError, AuthUnavailableError, PermissionDeniedError } from '../../kernel/app-error.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { AccessService } from './access.service.js';
 
-/** Second guard: lets an identity on only where it holds what the route asks for. */
+/** Lets an identity on only where it holds what the route asks for, and from where it may call. */
 @Injectable()
 export class AccessGuard implements CanActivate {
   constructor(private readonly access: AccessService) {}
 
-  /** @throws PermissionDeniedError, built only on an identity that is certain (see `RequestIdentity`). */
+  /** @throws PermissionDeniedError or AddressNotAllowedError, built only on an identity that is certain (see `RequestIdentity`). */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const handler = context.getHandler();
     const controller = context.getClass();
@@ -16,10 +16,10 @@ export class AccessGuard implements CanActivate {
     const request = context.getArgByIndex<HttpRequest>(0);
     if (request.identity === null) throw new AuthUnavailableError();
     try {
-      this.access.assertAllowed(handler, controller, request.identity.state);
+      this.access.assertAllowed(handler, controller, request.identity.state, request.record.address);
       return true;
     } catch (error) {
-      if (!(error instanceof PermissionDeniedError) || request.identity.fence === null) throw error;
+      if (!isRefusal(error) || request.identity.fence === null) throw error;
       return this.#decideOnCertainty(request, handler, controller);
     }
   }
@@ -28,7 +28,11 @@ export class AccessGuard implements CanActivate {
   async #decideOnCertainty(request: HttpRequest, handler: Function, controller: Function): Promise<boolean> {
     if (request.identity === null) throw new AuthUnavailableError();
     request.identity = await request.identity.confirm();
-    this.access.assertAllowed(handler, controller, request.identity.state);
+    this.access.assertAllowed(handler, controller, request.identity.state, request.record.address);
     return true;
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof PermissionDeniedError || error instanceof AddressNotAllowedError;
 }

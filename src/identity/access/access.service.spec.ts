@@ -1,5 +1,5 @@
 import { UNRESTRICTED } from '../../../test/support/attempts.js';
-import { PermissionDeniedError } from '../../kernel/app-error.js';
+import { AddressNotAllowedError, PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { AllowByot, Public, Require } from '../../kernel/handler-marks.js';
 import { Secret } from '../../kernel/secret.js';
@@ -29,8 +29,11 @@ const client = (...scopes: string[]): AuthState => ({
 });
 const byot: AuthState = { method: 'byot', providerToken: { value: new Secret('t'), provider: null } };
 const access = new AccessService();
-const ask = (route: keyof Routes, state: AuthState) => () =>
-  access.assertAllowed(Routes.prototype[route], Routes, state);
+const ADDRESS = '192.0.2.7';
+const ask =
+  (route: keyof Routes, state: AuthState, address = ADDRESS) =>
+  () =>
+    access.assertAllowed(Routes.prototype[route], Routes, state, address);
 
 describe('AccessService', () => {
   it('refuses a route without a mark to everybody', () => {
@@ -65,9 +68,45 @@ describe('AccessService', () => {
   });
 
   it("takes a controller's mark where the handler has none", () => {
-    const on = (handler: () => void, state: AuthState) => () => access.assertAllowed(handler, MarkedRoutes, state);
+    const on = (handler: () => void, state: AuthState) => () =>
+      access.assertAllowed(handler, MarkedRoutes, state, ADDRESS);
     expect(on(MarkedRoutes.prototype.inherits, client('logs:read'))).not.toThrow();
     expect(on(MarkedRoutes.prototype.overrides, client('logs:read'))).toThrow('"clients:write"');
+  });
+});
+
+describe('allowed addresses', () => {
+  const from = (...allowedAddresses: string[]): AuthState =>
+    ({ ...client('admin'), allowedAddresses: Object.freeze(allowedAddresses) }) as AuthState;
+
+  it.each<[string, string[], boolean]>([
+    ['192.0.2.7', ['192.0.2.7'], true],
+    ['192.0.2.7', ['198.51.100.0/24', '192.0.2.0/24'], true],
+    ['192.0.2.7', ['192.0.2.8'], false],
+    ['2001:db8::7', ['2001:db8::/32'], true],
+    ['2001:db8::7', ['192.0.2.7'], false],
+    ['192.0.2.7', [], false],
+    ['0.0.0.0', ['192.0.2.7'], false],
+  ])('from %s with the list %j: %s', (address, list, allowed) => {
+    for (const route of ['anyone', 'readers', 'llm'] as const) {
+      const asked = expect(ask(route, from(...list), address));
+      if (allowed) asked.not.toThrow();
+      else asked.toThrow(AddressNotAllowedError);
+    }
+    expect(ask('open', from(...list), address)).not.toThrow();
+  });
+
+  it('are asked of the list as it is, remembered or not', () => {
+    const state = from('192.0.2.7');
+    for (let round = 0; round < 3; round++) {
+      expect(ask('anyone', state)).not.toThrow();
+      expect(ask('anyone', state, '192.0.2.8')).toThrow(AddressNotAllowedError);
+    }
+    expect(ask('anyone', from('192.0.2.8'))).toThrow(AddressNotAllowedError);
+  });
+
+  it('bind no bare provider token', () => {
+    expect(ask('llm', byot, '203.0.113.1')).not.toThrow();
   });
 });
 

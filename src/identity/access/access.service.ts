@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { PermissionDeniedError } from '../../kernel/app-error.js';
+import { AddressNotAllowedError, PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { ADMIN_SCOPE, BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../kernel/handler-marks.js';
+import { AddressRanges } from '../../platform/http/address-ranges.js';
 
 // biome-ignore lint/complexity/noBannedTypes: what Nest's ExecutionContext hands out for handlers and classes
 type Marked = Function;
@@ -16,6 +17,8 @@ interface RouteRule {
 @Injectable()
 export class AccessService {
   readonly #rules = new WeakMap<Marked, RouteRule>();
+  /** By the very list: one is shared by all requests that a remembered credential answers. */
+  readonly #ranges = new WeakMap<readonly string[], AddressRanges>();
 
   /** True when the route needs no credential. */
   isPublic(handler: Marked, controller: Marked): boolean {
@@ -25,9 +28,11 @@ export class AccessService {
   /**
    * Closed by default: a route without a mark is refused to everybody.
    *
-   * @throws PermissionDeniedError when the identity may not use the route.
+   * @param address where the request comes from, canonical.
+   * @throws AddressNotAllowedError when the client may not call from there, PermissionDeniedError when the identity may
+   *   not use the route.
    */
-  assertAllowed(handler: Marked, controller: Marked, state: AuthState): void {
+  assertAllowed(handler: Marked, controller: Marked, state: AuthState, address: string): void {
     const rule = this.#ruleOf(handler, controller);
     if (rule.isPublic) return;
     if (rule.requirement === null) throw new PermissionDeniedError('This route is open to nobody.');
@@ -39,10 +44,21 @@ export class AccessService {
       }
       return;
     }
+    if (state.allowedAddresses !== null && !this.#rangesOf(state.allowedAddresses).has(address))
+      throw new AddressNotAllowedError();
     if (rule.requirement === 'authenticated' || holds(state.scopes, rule.requirement)) return;
     throw new PermissionDeniedError(
       `This route needs the permission "${rule.requirement}", which this client does not hold.`,
     );
+  }
+
+  #rangesOf(list: readonly string[]): AddressRanges {
+    let ranges = this.#ranges.get(list);
+    if (ranges === undefined) {
+      ranges = new AddressRanges(list);
+      this.#ranges.set(list, ranges);
+    }
+    return ranges;
   }
 
   #ruleOf(handler: Marked, controller: Marked): RouteRule {
