@@ -5,6 +5,7 @@ import { RequestObservers } from '../../src/platform/http/request-observer.js';
 import { ApiLogWriter } from '../../src/records/api-log/api-log.writer.js';
 import { ApiLogCopyRepository } from '../../src/records/api-log/api-log-copy.repository.js';
 import { apiLogLine } from '../../src/records/api-log/api-log-line.js';
+import { ApiLogNumbers } from '../../src/records/api-log/api-log-numbers.js';
 import { ApiLogPartitionsRepository } from '../../src/records/api-log/api-log-partitions.repository.js';
 import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
@@ -35,7 +36,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
     await pool.initialize();
     const repository = new ApiLogCopyRepository(settings, new ApiLogPartitionsRepository(pool));
     const observers = new RequestObservers();
-    const writer = new ApiLogWriter(settings, repository, observers);
+    const writer = new ApiLogWriter(settings, repository, observers, new ApiLogNumbers(repository));
     writer.onModuleInit();
     stops.push(async () => {
       await writer.onApplicationShutdown();
@@ -140,7 +141,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
   it('drops and counts what PostgreSQL will not take, and writes the rest of the batch', async () => {
     const { repository } = await start();
     const lines = Array.from({ length: 101 }, (_, n) =>
-      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID()),
+      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID(), 1, n + 1),
     );
     lines[50] = lines[50]?.replace('\t0\t', '\tnot a number\t') ?? '';
     lines[51] = 'not a line at all\n';
@@ -151,7 +152,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
   it('finds the bad row among rows of which some are there already', async () => {
     const { repository } = await start();
     const lines = Array.from({ length: 9 }, (_, n) =>
-      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID()),
+      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID(), 1, n + 1),
     );
     await repository.write(lines.slice(0, 3));
     lines[7] = lines[7]?.replace('\t0\t', '\tnot a number\t') ?? '';
@@ -162,7 +163,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
   it('does not double rows that are sent again because an answer was lost', async () => {
     const { repository } = await start();
     const lines = Array.from({ length: 20 }, (_, n) =>
-      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID()),
+      apiLogLine(buildRecord({ requestId: `req-${n}` }), crypto.randomUUID(), 1, n + 1),
     );
     await repository.write(lines.slice(0, 12));
     await expect(repository.write(lines)).resolves.toBe(0);

@@ -11,11 +11,11 @@ export async function migrateUpTo(url: string, prefix: string): Promise<void> {
   });
 }
 
-/** Reverts the migrations after the class whose name begins with `prefix`, newest first; all of them must have run. */
+/** Reverts the migrations that ran after the one whose name begins with `prefix`, newest first. */
 export async function revertDownTo(url: string, prefix: string): Promise<void> {
-  const names = migrationClasses().map(({ name }) => name);
-  const after = names.length - 1 - names.findIndex((name) => name.startsWith(prefix));
   await withDataSource(url, migrationClasses(), async (dataSource) => {
+    const ran: { name: string }[] = await dataSource.query('SELECT name FROM schema_migrations ORDER BY id DESC');
+    const after = ran.findIndex(({ name }) => name.startsWith(prefix));
     for (let n = 0; n < after; n++) await dataSource.undoLastMigration();
   });
 }

@@ -181,13 +181,20 @@ export class Settings {
   @IsRateLimits()
   RATE_LIMITS: string = '';
 
+  /** Streams of the LLM routes one client may have under way at once, over all replicas. 0: not limited. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  MAX_CONCURRENT_STREAMS_PER_CLIENT: number = 100;
+
   /** Largest request body, in bytes, of a caller with only a provider token. */
   @Type(() => Number)
   @IsInt()
   @Min(1024)
   BYOT_MAX_BODY_BYTES: number = 4_194_304;
 
-  /** Requests one address may have under way at once with only a provider token. */
+  /** Requests one address may have under way at once with only a provider token, over all replicas. */
   @Type(() => Number)
   @IsInt()
   @Min(1)
@@ -254,6 +261,13 @@ export class Settings {
   @Min(1)
   @Max(3650)
   API_LOG_RETENTION_DAYS: number = 30;
+
+  /** Days of requests by client and hour to keep; they outlive the log they were made from. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(3650)
+  API_LOG_ROLLUP_RETENTION_DAYS: number = 400;
 
   /** Log rows that may wait to be written; one more is shed and counted. */
   @Type(() => Number)

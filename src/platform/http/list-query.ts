@@ -114,21 +114,24 @@ function readTime(value: string): Date | null {
  * Makes a page of the rows a repository found when asked for `limit + 1` of them.
  *
  * @param position the sort key's value and the id of a row, as text that sorts and compares in SQL.
+ * @param reached where a search that ended before its last row stands: the page says that there is more from there on,
+ * however few rows it has.
  */
 export function toPage<Row, T, SortKey extends string>(
   rows: readonly Row[],
   query: ListQuery<SortKey>,
   present: (row: Row) => T,
   position: (row: Row) => readonly [value: string, id: string],
+  reached: readonly [value: string, id: string] | null = null,
 ): Page<T> {
   const shown = rows.slice(0, query.limit);
   const last = shown.at(-1);
-  const hasMore = rows.length > query.limit && last !== undefined;
+  const next = rows.length > query.limit && last !== undefined ? position(last) : reached;
   const sortText = query.descending ? `-${query.sort}` : query.sort;
   return {
     data: shown.map(present),
-    has_more: hasMore,
-    next_cursor: hasMore ? encodeCursor(sortText, position(last)) : null,
+    has_more: next !== null,
+    next_cursor: next === null ? null : encodeCursor(sortText, next),
   };
 }
 

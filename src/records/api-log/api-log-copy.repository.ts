@@ -10,6 +10,12 @@ const DEADLINE_MS = 10_000;
 const COLUMNS = LINE_COLUMNS.join(', ');
 const COPY = `COPY api_logs (${COLUMNS}) FROM STDIN`;
 
+/** Not waited for until it is on disk: it is about this process's end, not about the server's. */
+const MARK = `
+  INSERT INTO api_log_processes (process, issued, ended)
+  SELECT $1::int, $2::int, $3::boolean FROM set_config('synchronous_commit', 'off', true)
+  ON CONFLICT (process) DO UPDATE SET issued = EXCLUDED.issued, ended = EXCLUDED.ended, marked_at = clock_timestamp()`;
+
 const UNIQUE_VIOLATION = '23505';
 const CHECK_VIOLATION = '23514';
 /** Data exceptions and integrity violations: sending the same rows again cannot help. */
@@ -47,6 +53,14 @@ export class ApiLogCopyRepository {
         return this.write(lines);
       return this.#writeHalves(lines);
     }
+  }
+
+  /**
+   * Notes how many rows a process has numbered, and whether it has ended. Rejects when PostgreSQL is away. Not to be
+   * called while a write is under way.
+   */
+  async mark(process: number, issued: number, ended: boolean): Promise<void> {
+    await this.#connection.use(DEADLINE_MS, (client) => client.query(MARK, [process, issued, ended]));
   }
 
   /** Cuts the connection. */

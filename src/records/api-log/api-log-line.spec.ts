@@ -24,7 +24,7 @@ function read(line: string): Record<string, string | null> {
 
 describe('apiLogLine', () => {
   it('cuts a text to 128 characters', () => {
-    expect(read(apiLogLine(buildRecord({ model: 'm'.repeat(129) }), ID)).model).toBe('m'.repeat(128));
+    expect(read(apiLogLine(buildRecord({ model: 'm'.repeat(129) }), ID, 7, 1)).model).toBe('m'.repeat(128));
   });
 
   it('writes every field of a full record', () => {
@@ -43,7 +43,7 @@ describe('apiLogLine', () => {
       outputTokens: 0,
       errorCode: 'provider_error',
     });
-    expect(read(apiLogLine(record, ID))).toEqual({
+    expect(read(apiLogLine(record, ID, 7, 1))).toEqual({
       created_at: '2026-01-31T23:59:59.007Z',
       id: ID,
       request_id: 'req-1',
@@ -63,17 +63,19 @@ describe('apiLogLine', () => {
       input_tokens: '3',
       output_tokens: '0',
       error_code: 'provider_error',
+      process: '7',
+      sequence: '1',
     });
   });
 
   it('leaves null what is not known', () => {
-    const row = read(apiLogLine(buildRecord(), ID));
+    const row = read(apiLogLine(buildRecord(), ID, 7, 1));
     const unknown = ['route', 'auth_method', 'client_id', 'provider', 'model', 'input_tokens', 'output_tokens'];
     expect([...unknown, 'error_code'].map((name) => row[name])).toEqual(Array(8).fill(null));
   });
 
   it('gives a caller that left status 499, whatever was answered', () => {
-    expect(read(apiLogLine(buildRecord({ status: 200, aborted: true }), ID)).status).toBe('499');
+    expect(read(apiLogLine(buildRecord({ status: 200, aborted: true }), ID, 7, 1)).status).toBe('499');
   });
 
   it.each([
@@ -85,7 +87,7 @@ describe('apiLogLine', () => {
     ['an escape sequence', '\u001b[31mred', '[31mred'],
     ['a lone backslash at the end', 'a\\', 'a\\'],
   ])('takes the power from %s', (_, hostile, stored) => {
-    const line = apiLogLine(buildRecord({ model: hostile, route: hostile, errorCode: hostile }), ID);
+    const line = apiLogLine(buildRecord({ model: hostile, route: hostile, errorCode: hostile }), ID, 7, 1);
     expect(line.split('\n')).toHaveLength(2);
     const fields = line.slice(0, -1).split('\t');
     expect(fields[LINE_COLUMNS.indexOf('model')]).toBe(stored.replaceAll('\\', '\\\\'));
@@ -94,7 +96,7 @@ describe('apiLogLine', () => {
   it('keeps any text within its field, and within 128 characters', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-        const row = read(apiLogLine(buildRecord({ model: text, clientId: text }), ID));
+        const row = read(apiLogLine(buildRecord({ model: text, clientId: text }), ID, 7, 1));
         expect((row.model ?? '').length).toBeLessThanOrEqual(128);
         expect(row.stream).toBe('f');
       }),
@@ -108,17 +110,19 @@ describe('apiLogLine', () => {
     [1.6, '2'],
     [1e300, '2147483647'],
   ])('forces the number %p into its column', (number, stored) => {
-    expect(read(apiLogLine(buildRecord({ inputTokens: number, status: number }), ID))).toMatchObject({
+    expect(read(apiLogLine(buildRecord({ inputTokens: number, status: number }), ID, 7, 1))).toMatchObject({
       input_tokens: stored,
       status: stored,
     });
   });
 
   it.each([Number.NaN, -1, Number.POSITIVE_INFINITY, 8.64e15])('refuses a record whose time is %p', (startedAt) => {
-    expect(() => apiLogLine(new RequestRecord('r', 'GET', '::1', 'none', startedAt), ID)).toThrow('without a time');
+    expect(() => apiLogLine(new RequestRecord('r', 'GET', '::1', 'none', startedAt), ID, 7, 1)).toThrow(
+      'without a time',
+    );
   });
 
   it('tells the UTC day of a line', () => {
-    expect(dayOfLine(apiLogLine(buildRecord(), ID))).toBe('2026-01-31');
+    expect(dayOfLine(apiLogLine(buildRecord(), ID, 7, 1))).toBe('2026-01-31');
   });
 });

@@ -21,6 +21,8 @@ export const LINE_COLUMNS = [
   'input_tokens',
   'output_tokens',
   'error_code',
+  'process',
+  'sequence',
 ] as const;
 
 /** The status of a request whose caller left before the whole answer was written. */
@@ -46,8 +48,9 @@ let stamp = '';
  * one row can spoil the batch. Takes a few microseconds; throws when the record's time is none.
  *
  * @param id a UUID; the row keeps it however often it is sent.
+ * @param process the start of core-nest that saw the request. @param sequence its number among that one's.
  */
-export function apiLogLine(record: RequestRecord, id: string): string {
+export function apiLogLine(record: RequestRecord, id: string, process: number, sequence: number): string {
   // Joined, not added up: a text made of parts stays a tree of them, and all of it is copied for as long as it waits.
   return [
     time(record.startedAt),
@@ -68,7 +71,9 @@ export function apiLogLine(record: RequestRecord, id: string): string {
     record.stream ? 't' : 'f',
     tokens(record.inputTokens),
     tokens(record.outputTokens),
-    `${text(record.errorCode)}\n`,
+    text(record.errorCode),
+    process,
+    `${sequence}\n`,
   ].join('\t');
 }
 

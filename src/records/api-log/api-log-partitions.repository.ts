@@ -1,14 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 
-/** How long a lock is waited for: it is also how long a reader may queue behind one that is not granted. */
+/** How long a lock is waited for. None of these locks holds up whoever reads or writes rows. */
 const LOCK_TIMEOUT_MS = 500;
+const LOCK_NOT_AVAILABLE = '55P03';
+/** Says of a table that it was a partition and is to go, should its process have died before it did. */
+const LEFTOVER = 'core-nest: was a partition of api_logs, is being dropped';
 
 const PARTITIONS = `
   SELECT relname AS name,
          substring(pg_get_expr(relpartbound, oid) FROM $$FROM \\('([^']+)'\\)$$)::timestamptz AS lower,
-         substring(pg_get_expr(relpartbound, oid) FROM $$TO \\('([^']+)'\\)$$)::timestamptz AS upper
-  FROM pg_class WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'api_logs'::regclass)`;
+         substring(pg_get_expr(relpartbound, oid) FROM $$TO \\('([^']+)'\\)$$)::timestamptz AS upper,
+         inhdetachpending AS pending
+  FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'api_logs'::regclass`;
+
+interface Partition {
+  readonly name: string;
+  /** Its detachment was begun and waited in vain for a long query; null: it was detached. */
+  readonly pending: boolean | null;
+}
 
 /** The day partitions of `api_logs`. Replicas that change them at the same time take turns. */
 @Injectable()
@@ -41,27 +51,29 @@ export class ApiLogPartitionsRepository {
   }
 
   /**
-   * Drops the partitions that hold nothing from `time` on. One that a long query holds is left for the next call.
+   * Drops the partitions that hold nothing from `time` on. Nobody who reads or writes waits for that: a partition first
+   * leaves the table without a lock that they would queue behind. One that a long query still holds is left for the
+   * next call.
    *
    * @returns the names of those that went. Rejects when PostgreSQL is away.
    */
   async dropBefore(time: Date): Promise<string[]> {
-    const old: { name: string }[] = await this.database.query(
-      `SELECT name FROM (${PARTITIONS}) AS made WHERE upper <= $1 ORDER BY upper`,
-      [time],
-    );
-    const dropped: string[] = [];
-    for (const { name } of old) if (await this.#drop(name)) dropped.push(name);
-    return dropped;
-  }
-
-  async #drop(name: string): Promise<boolean> {
+    const runner = this.database.createQueryRunner();
     try {
-      await this.#alone((manager) => manager.query(`DROP TABLE IF EXISTS "${name}"`));
-      return true;
-    } catch (error) {
-      if (error instanceof Error && Reflect.get(error, 'code') === '55P03') return false;
-      throw error;
+      await runner.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      const old: Partition[] = await runner.query(
+        `SELECT name, pending FROM (${PARTITIONS}) AS made WHERE upper <= $1
+         UNION ALL SELECT relname, NULL FROM pg_class
+         WHERE relkind = 'r' AND NOT relispartition AND obj_description(oid, 'pg_class') = '${LEFTOVER}'
+         ORDER BY name`,
+        [time],
+      );
+      const dropped: string[] = [];
+      for (const partition of old) if (await drop(runner, partition)) dropped.push(partition.name);
+      return dropped;
+    } finally {
+      await runner.query('RESET lock_timeout').catch(() => undefined);
+      await runner.release();
     }
   }
 
@@ -71,6 +83,20 @@ export class ApiLogPartitionsRepository {
       await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended('core-nest:api-log-partitions:change', 0))`);
       return work(manager);
     });
+  }
+}
+
+async function drop(runner: QueryRunner, { name, pending }: Partition): Promise<boolean> {
+  try {
+    if (pending !== null) {
+      await runner.query(`COMMENT ON TABLE "${name}" IS '${LEFTOVER}'`);
+      await runner.query(`ALTER TABLE api_logs DETACH PARTITION "${name}" ${pending ? 'FINALIZE' : 'CONCURRENTLY'}`);
+    }
+    await runner.query(`DROP TABLE IF EXISTS "${name}"`);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, 'code') === LOCK_NOT_AVAILABLE) return false;
+    throw error;
   }
 }
 

@@ -5,9 +5,14 @@ import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'ty
  * columns that are not in the earlier core-nest's log are null in its rows.
  */
 @Entity('api_logs')
-// On (client_id, created_at, id): the schema builder reads an index's columns in the table's order and would remake it.
-@Index('api_logs_client_idx', { synchronize: false })
-@Index('api_logs_request_idx', ['requestId'])
+// On expressions, on a part of the rows, or on columns in an order that the schema builder would remake.
+@Index('api_logs_client_time_idx', { synchronize: false })
+@Index('api_logs_request_hash_idx', { synchronize: false })
+@Index('api_logs_status_idx', { synchronize: false })
+@Index('api_logs_client_status_idx', { synchronize: false })
+@Index('api_logs_error_idx', { synchronize: false })
+@Index('api_logs_address_idx', ['clientAddress'])
+@Index('api_logs_model_idx', ['model'])
 export class ApiLogEntity {
   @PrimaryColumn({
     name: 'created_at',
@@ -70,4 +75,12 @@ export class ApiLogEntity {
 
   @Column({ name: 'error_code', type: 'text', nullable: true })
   errorCode!: string | null;
+
+  /** The start of core-nest that wrote the row; null in rows of an earlier release. */
+  @Column({ type: 'integer', nullable: true })
+  process!: number | null;
+
+  /** The request's number among those of its process, from 1. */
+  @Column({ type: 'integer', nullable: true })
+  sequence!: number | null;
 }

@@ -1,78 +1,152 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { ServiceUnavailableError } from '../../kernel/app-error.js';
+import { Clock } from '../../kernel/clock.js';
+import { Settings } from '../../platform/config/settings.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
 import type { ApiLogDto } from './api-log.dto.js';
+import { type SearchWindow, SearchWindows } from './search-windows.js';
 
-const STATEMENT_TIMEOUT_MS = 2_000;
+/** What a window's search may take, and what narrower ones may when it took longer. */
+const WINDOW_TIMEOUTS_MS = [20, 150, 2_000];
+/** A search that has taken this long begins no further window: the page ends where it stands. */
+const SEARCH_MS = 20;
+const DAY_MS = 86_400_000;
 const QUERY_CANCELED = '57014';
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/** How each filter narrows the rows. */
-const CONDITIONS: Readonly<Record<string, string>> = {
-  created_after: 'created_at >',
-  created_before: 'created_at <',
-  status: 'status =',
-  method: 'method =',
-  client_id: 'client_id =',
-  client_address: 'client_address =',
-  auth_method: 'auth_method =',
-  caller_kind: 'caller_kind =',
-  provider: 'provider =',
-  model: 'model =',
-  request_id: 'request_id =',
-  error_code: 'error_code =',
+/** How each filter narrows the rows; the hashes are what the indexes hold. */
+const CONDITIONS: Readonly<Record<string, (value: string) => string>> = {
+  created_after: (value) => `created_at > ${value}`,
+  created_before: (value) => `created_at < ${value}`,
+  status: (value) => `status = ${value}`,
+  method: (value) => `method = ${value}`,
+  client_id: (value) => `hashtext(client_id) = hashtext(${value}) AND client_id = ${value}`,
+  client_address: (value) => `client_address = ${value}`,
+  auth_method: (value) => `auth_method = ${value}`,
+  caller_kind: (value) => `caller_kind = ${value}`,
+  provider: (value) => `provider = ${value}`,
+  model: (value) => `model = ${value}`,
+  request_id: (value) => `hashtext(request_id) = hashtext(${value}) AND request_id = ${value}`,
+  error_code: (value) => `error_code = ${value}`,
 };
 
 const COLUMNS = `id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, request_id,
   method, route, status, latency_ms, bytes_in::float8, bytes_out::float8, auth_method, client_id, client_address,
   caller_kind, provider, model, stream, input_tokens, output_tokens, error_code`;
 
+type ApiLogQuery = ListQuery<'created_at'>;
+
+/** What a search found, and how far it came. */
+export interface ApiLogRows {
+  /** The rows of a page, and one more when there are more. */
+  readonly rows: ApiLogDto[];
+  /** The position up to which all rows were looked at, when the search ended before the last of them; else null. */
+  readonly reached: readonly [time: string, id: string] | null;
+}
+
 /** Reads the API log. */
 @Injectable()
 export class ApiLogRepository {
-  constructor(private readonly database: DataSource) {}
+  constructor(
+    private readonly database: DataSource,
+    private readonly settings: Settings,
+    private readonly clock: Clock,
+  ) {}
 
   /**
-   * The rows of a page, and one more when there are more.
+   * The rows of a page. A search for what is rare, by filters that no index serves, stops after some 20 milliseconds
+   * with what it has, and says how far it came.
    *
-   * @throws ServiceUnavailableError when it takes more than two seconds: filters that match few rows make PostgreSQL
-   * read many. What says that PostgreSQL is away is passed on.
+   * @throws ServiceUnavailableError when even a small part of it takes more than two seconds. What says that PostgreSQL
+   * is away is passed on.
    */
-  async list(query: ListQuery<'created_at'>): Promise<ApiLogDto[]> {
-    const { sql, values } = listStatement(query);
-    try {
-      return await this.database.transaction(async (manager) => {
-        await manager.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
-        return manager.query(sql, values);
-      });
-    } catch (error) {
-      if (error instanceof Error && Reflect.get(error, 'code') === QUERY_CANCELED)
-        throw new ServiceUnavailableError(
-          'The search took too long. Narrow it: by created_after and created_before, or by client_id.',
-        );
-      throw error;
-    }
+  async list(query: ApiLogQuery): Promise<ApiLogRows> {
+    const search: Search = {
+      windows: searchWindows(query, this.clock.now(), this.settings.API_LOG_RETENTION_DAYS),
+      rows: [],
+      started: performance.now(),
+    };
+    for (const timeout of WINDOW_TIMEOUTS_MS)
+      try {
+        return await this.database.transaction((manager) => goOn(manager, query, search, timeout));
+      } catch (error) {
+        if (!(error instanceof Error && Reflect.get(error, 'code') === QUERY_CANCELED)) throw error;
+        search.windows.retreat();
+      }
+    throw new ServiceUnavailableError(
+      'The search took too long. Narrow it: by created_after and created_before, or by client_id.',
+    );
   }
 }
 
-/** The statement of a page: by position, never by offset, so that its cost does not grow with the pages before. */
-export function listStatement(query: ListQuery<'created_at'>): { sql: string; values: unknown[] } {
+interface Search {
+  readonly windows: SearchWindows;
+  readonly rows: ApiLogDto[];
+  readonly started: number;
+}
+
+/** Searches window after window, each for `timeout` milliseconds at most. */
+async function goOn(
+  manager: EntityManager,
+  query: ApiLogQuery,
+  { windows, rows, started }: Search,
+  timeout: number,
+): Promise<ApiLogRows> {
+  await manager.query(`SET LOCAL statement_timeout = ${timeout}; SET LOCAL max_parallel_workers_per_gather = 0`);
+  for (let now = performance.now(); ; ) {
+    const { sql, values } = listStatement(query, windows.next(), query.limit + 1 - rows.length);
+    rows.push(...(await manager.query(sql, values)));
+    if (rows.length > query.limit || windows.done) return { rows, reached: null };
+    const asked = now;
+    now = performance.now();
+    if (now - started > SEARCH_MS)
+      return { rows, reached: [microseconds(windows.edge), query.descending ? FIRST_ID : LAST_ID] };
+    windows.took(now - asked);
+  }
+}
+
+/** From where a page begins to where its rows end, by its filters or by what is kept at all. */
+function searchWindows(query: ApiLogQuery, now: number, retentionDays: number): SearchWindows {
+  const { descending, filters, after } = query;
+  const begin = Math.max(now - (retentionDays + 2) * DAY_MS, Number(filters.created_after ?? 0));
+  const end = Math.min(now, Number(filters.created_before ?? now));
+  if (descending) return new SearchWindows(true, after ? Math.min(end, Date.parse(after[0])) : end, begin);
+  return new SearchWindows(false, after ? Math.max(begin, Date.parse(after[0])) : begin, end);
+}
+
+/** The statement of a page's rows within a window: by position, so that its cost does not grow with the pages before. */
+export function listStatement(
+  query: ApiLogQuery,
+  window: SearchWindow,
+  limit: number,
+): { sql: string; values: unknown[] } {
   const values: unknown[] = [];
   const place = (value: unknown) => `$${values.push(value)}`;
-  const conditions = Object.entries(query.filters).map(([name, value]) => `${CONDITIONS[name]} ${place(value)}`);
-  const direction = query.descending ? 'DESC' : 'ASC';
+  const conditions = Object.entries(query.filters).map(([name, value]) => CONDITIONS[name]?.(place(value)));
+  const { descending } = query;
+  const { from, to } = window;
+  if (from !== null) conditions.push(`created_at ${descending ? '>=' : '>'} ${place(microseconds(from))}::timestamptz`);
+  if (to !== null) conditions.push(`created_at ${descending ? '<' : '<='} ${place(microseconds(to))}::timestamptz`);
   if (query.after !== null) {
     const [time, id] = query.after;
     const position = place(time);
-    const beyond = query.descending ? '<' : '>';
+    const beyond = descending ? '<' : '>';
     // The first condition says nothing new, but it is the one that spares the partitions before the position.
     conditions.push(`created_at ${beyond}= ${position}::timestamptz`);
     conditions.push(`(created_at, id) ${beyond} (${position}::timestamptz, ${place(id)}::uuid)`);
   }
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+  const direction = descending ? 'DESC' : 'ASC';
   return {
     sql: `SELECT ${COLUMNS} FROM api_logs ${where}
-      ORDER BY api_logs.created_at ${direction}, id ${direction} LIMIT ${place(query.limit + 1)}`,
+      ORDER BY api_logs.created_at ${direction}, id ${direction} LIMIT ${place(limit)}`,
     values,
   };
+}
+
+/** A time as cursors carry it: RFC 3339, UTC, to the microsecond. */
+function microseconds(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace('Z', '000Z');
 }

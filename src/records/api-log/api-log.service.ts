@@ -36,7 +36,9 @@ export class ApiLogService {
 
   /**
    * A page of the log, newest first unless asked otherwise. A request is placed by when it came in and appears once it
-   * has ended, so that a long one can turn up behind a position that was read already.
+   * has ended, so that a long one can turn up behind a position that was read already. A search for what is rare by
+   * filters that no index serves ends within its bounded time: its page can hold fewer rows than `limit`, or none, and
+   * yet have more.
    *
    * @throws InvalidRequestError naming each bad parameter, ServiceUnavailableError when the search takes too long.
    */
@@ -44,12 +46,13 @@ export class ApiLogService {
     const query = parseListQuery(raw, API_LOG_LIST);
     if (query.after !== null && !POSITION.test(query.after[0]))
       throw new InvalidRequestError([{ location: 'query.cursor', message: 'is not a cursor of this list' }]);
-    const rows = await this.repository.list(query);
+    const { rows, reached } = await this.repository.list(query);
     return toPage(
       rows,
       query,
       (row) => row,
       (row) => [row.created_at, row.id],
+      reached,
     );
   }
 }

@@ -3,6 +3,7 @@ import { Settings } from '../../platform/config/settings.js';
 import { RequestObservers } from '../../platform/http/request-observer.js';
 import { ApiLogWriter } from './api-log.writer.js';
 import type { ApiLogCopyRepository } from './api-log-copy.repository.js';
+import { ApiLogNumbers } from './api-log-numbers.js';
 
 const CAPACITY = 1_000;
 
@@ -14,6 +15,7 @@ class FakeRepository {
   hang = false;
   batches: number[] = [];
   closed = false;
+  readonly marks: { process: number; issued: number; ended: boolean }[] = [];
 
   async write(lines: readonly string[]): Promise<number> {
     this.batches.push(lines.length);
@@ -26,6 +28,11 @@ class FakeRepository {
     return 0;
   }
 
+  async mark(process: number, issued: number, ended: boolean): Promise<void> {
+    if (this.away) throw new Error('PostgreSQL is away');
+    this.marks.push({ process, issued, ended });
+  }
+
   close(): void {
     this.closed = true;
     this.hanging?.();
@@ -36,7 +43,8 @@ function build() {
   const repository = new FakeRepository();
   const observers = new RequestObservers();
   const settings = Object.assign(new Settings(), { API_LOG_QUEUE: CAPACITY });
-  const writer = new ApiLogWriter(settings, repository as unknown as ApiLogCopyRepository, observers);
+  const copies = repository as unknown as ApiLogCopyRepository;
+  const writer = new ApiLogWriter(settings, copies, observers, new ApiLogNumbers(copies));
   writer.onModuleInit();
   let number = 0;
   const request = (times = 1) => {

@@ -8,10 +8,13 @@ import { log } from '../../platform/logging/log.js';
 import { logError } from '../../platform/logging/log-error.js';
 import { ApiLogCopyRepository } from './api-log-copy.repository.js';
 import { apiLogLine } from './api-log-line.js';
+import { ApiLogNumbers } from './api-log-numbers.js';
 
 /** Small enough that sending a batch does not hold up the requests of this thread. */
 const BATCH_ROWS = 500;
 const FLUSH_MS = 400;
+/** How often PostgreSQL is told how many rows there should be. */
+const MARK_MS = 100;
 const MAX_RETRY_MS = 5_000;
 const SHUTDOWN_MS = 5_000;
 const SHUTDOWN_RETRY_MS = 200;
@@ -31,7 +34,8 @@ export interface ApiLogStats {
 /**
  * The queue of the API log: one row per request, written in batches within half a second, and at shutdown. It holds
  * `API_LOG_QUEUE` rows and never makes a request wait: while PostgreSQL is away the queue fills, then rows are shed and
- * counted. What was in the queue is lost when the process is killed.
+ * counted. What was in the queue is lost when the process is killed: what came in within one flush interval. Each row
+ * has a number, shed ones too, so that what is missing can be counted.
  */
 @Injectable()
 export class ApiLogWriter implements RequestObserver, OnModuleInit, OnApplicationShutdown {
@@ -41,6 +45,7 @@ export class ApiLogWriter implements RequestObserver, OnModuleInit, OnApplicatio
   #batch: readonly string[] = [];
   #flushing: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #marking: NodeJS.Timeout | undefined;
   #failuresInARow = 0;
   #stopping = false;
   readonly #counts = { written: 0, shed: 0, rejected: 0, failures: 0 };
@@ -49,22 +54,25 @@ export class ApiLogWriter implements RequestObserver, OnModuleInit, OnApplicatio
     settings: Settings,
     private readonly repository: ApiLogCopyRepository,
     private readonly observers: RequestObservers,
+    private readonly numbers: ApiLogNumbers,
   ) {
     this.#capacity = settings.API_LOG_QUEUE;
   }
 
   onModuleInit(): void {
     this.observers.add(this);
+    this.#marking = setInterval(() => this.#mark(), MARK_MS).unref();
   }
 
   /** Queues the request's row. Never throws and never waits. */
   onRecordClosed(record: RequestRecord): void {
+    const sequence = this.numbers.next();
     if (this.#queued >= this.#capacity) {
       this.#counts.shed++;
       return;
     }
     try {
-      this.#waiting.push(apiLogLine(record, randomUUID()));
+      this.#waiting.push(apiLogLine(record, randomUUID(), this.numbers.process, sequence));
     } catch {
       this.#counts.rejected++;
       return;
@@ -80,6 +88,7 @@ export class ApiLogWriter implements RequestObserver, OnModuleInit, OnApplicatio
   /** Writes what is queued, for five seconds at most; what is left then is lost, and said. */
   async onApplicationShutdown(): Promise<void> {
     this.#stopping = true;
+    clearInterval(this.#marking);
     const deadline = Date.now() + SHUTDOWN_MS;
     if (this.#timer !== null) clearTimeout(this.#timer);
     const cut = setTimeout(() => this.repository.close(), SHUTDOWN_MS);
@@ -87,6 +96,7 @@ export class ApiLogWriter implements RequestObserver, OnModuleInit, OnApplicatio
       await (this.#flushing ?? this.#flush());
       if (this.#queued > 0) await pause(SHUTDOWN_RETRY_MS);
     }
+    await this.numbers.mark(true);
     clearTimeout(cut);
     this.repository.close();
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -115,6 +125,15 @@ export class ApiLogWriter implements RequestObserver, OnModuleInit, OnApplicatio
       if (this.#queued > 0) this.#flushIn(this.#retryMs());
     });
     return this.#flushing;
+  }
+
+  /** Takes the connection's turn: while a batch is written, or writing fails, the mark waits for the next time. */
+  #mark(): void {
+    if (this.#flushing !== null || this.#failuresInARow > 0) return;
+    this.#flushing = this.numbers.mark(false).finally(() => {
+      this.#flushing = null;
+      if (this.#queued > 0 && (this.#timer === null || this.#waiting.length >= BATCH_ROWS)) this.#flush();
+    });
   }
 
   /** Batch after batch while full ones wait. What is less waits for more, unless the process stops. */

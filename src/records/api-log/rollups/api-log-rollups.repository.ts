@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { ListQuery } from '../../../platform/http/list-query.js';
+import type { ApiLogRollupDto } from './api-log-rollups.dto.js';
+
+const CONDITIONS: Readonly<Record<string, string>> = {
+  client_id: 'client_id =',
+  from: 'hour >=',
+  to: 'hour <',
+};
+
+const COLUMNS = `to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS hour, nullif(client_id, '') AS client_id,
+  requests, refused, rate_limited, failed, caller_left, input_tokens::float8, output_tokens::float8, bytes_in::float8,
+  bytes_out::float8, latency_ms_sum, latency_ms_max`;
+
+/** Reads the hours; never the log itself. */
+@Injectable()
+export class ApiLogRollupsRepository {
+  constructor(private readonly database: DataSource) {}
+
+  /** The rows of a page, and one more when there are more. Rejects when PostgreSQL is away. */
+  list({ filters, after, descending, limit }: ListQuery<'hour'>): Promise<ApiLogRollupDto[]> {
+    const values: unknown[] = [];
+    const place = (value: unknown) => `$${values.push(value)}`;
+    const conditions = Object.entries(filters).map(([name, value]) => `${CONDITIONS[name]} ${place(value)}`);
+    if (after !== null)
+      conditions.push(
+        `(api_log_rollups.hour, api_log_rollups.client_id) ${descending ? '<' : '>'} (${place(after[0])}::timestamptz, ${place(after[1])}::text)`,
+      );
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+    const direction = descending ? 'DESC' : 'ASC';
+    return this.database.query(
+      `SELECT ${COLUMNS} FROM api_log_rollups ${where}
+       ORDER BY api_log_rollups.hour ${direction}, api_log_rollups.client_id ${direction} LIMIT ${place(limit + 1)}`,
+      values,
+    );
+  }
+}
