@@ -4,6 +4,7 @@ import { MetricsService } from '../../platform/health/metrics.service.js';
 import { AnthropicController } from './anthropic.controller.js';
 import { GatewayService } from './gateway.service.js';
 import { GeminiController } from './gemini.controller.js';
+import { ModelAccess } from './model-access.js';
 import { ModelListService } from './model-list.service.js';
 import { ModelResolver } from './model-resolver.js';
 import { ModelsController } from './models.controller.js';
@@ -29,6 +30,7 @@ const ALL_PROVIDERS = [EchoProvider, OpenAiProvider, AnthropicProvider, GeminiPr
     ModelListService,
     QueryService,
     ModelResolver,
+    ModelAccess,
     ProviderKeys,
     UpstreamPools,
     ...ALL_PROVIDERS,

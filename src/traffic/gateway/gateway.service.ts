@@ -6,6 +6,7 @@ import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { readRawBody } from '../../platform/http/raw-body.js';
 import { writeLocalAnswer } from './local-answer.js';
+import { ModelAccess } from './model-access.js';
 import { ModelResolver, type ResolvedModel } from './model-resolver.js';
 import { ProviderKeys } from './provider-keys.js';
 import { type Operation, type Provider, ROUTE_OF } from './providers/provider.js';
@@ -38,6 +39,7 @@ export class GatewayService {
     private readonly resolver: ModelResolver,
     private readonly keys: ProviderKeys,
     private readonly pools: UpstreamPools,
+    private readonly access: ModelAccess,
   ) {}
 
   /** Serves a route whose body names the model. */
@@ -85,6 +87,7 @@ export class GatewayService {
     const model = this.resolver.resolve(asked);
     request.record.provider = model.provider.name;
     request.record.model = model.name;
+    this.access.assertAllowed(callerOf(request), asked, model);
     if (!model.provider.operations.has(operation))
       throw new InvalidRequestError([
         { location, message: `is not served on this route; ${servedOn(model.provider)}` },

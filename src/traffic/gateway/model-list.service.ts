@@ -3,6 +3,7 @@ import { ModelNotFoundError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { Clock } from '../../kernel/clock.js';
 import { collect } from './collect.js';
+import { ModelAccess } from './model-access.js';
 import { ModelResolver } from './model-resolver.js';
 import { type ProviderKey, ProviderKeys } from './provider-keys.js';
 import { PROVIDERS, type Provider, type RemoteProvider } from './providers/provider.js';
@@ -45,25 +46,30 @@ export class ModelListService {
     private readonly keys: ProviderKeys,
     private readonly pools: UpstreamPools,
     private readonly clock: Clock,
+    private readonly access: ModelAccess,
   ) {}
 
+  /** Those that this caller may use. */
   async list(state: AuthState): Promise<ModelView[]> {
     const builtIn = this.providers.flatMap((provider) =>
       provider.kind === 'local' ? provider.models.map((model) => `${provider.name}/${model}`) : [],
     );
-    const aliases = [...this.resolver.aliases.keys()].map((alias) =>
-      view(alias, this.resolver.resolve(alias).provider),
-    );
     const lists = await Promise.all(this.keys.usable(state).map(({ provider, key }) => this.idsOf(provider, key)));
-    const names = [...builtIn, ...lists.flat()];
-    return [...names.map((name) => view(name, this.resolver.resolve(name).provider)), ...aliases];
+    const names = [...builtIn, ...lists.flat(), ...this.resolver.aliases.keys()];
+    return names.flatMap((name) => {
+      const model = this.resolver.resolve(name);
+      return this.access.allows(state, name, model) ? view(name, model.provider) : [];
+    });
   }
 
   /** One of the list, named as any route would take it. @throws ModelNotFoundError when it is not there. */
   async find(id: string, state: AuthState): Promise<ModelView> {
-    const { name, provider } = this.resolver.resolve(id);
-    const models = await this.list(state);
-    if (this.resolver.aliases.has(id) || models.some((model) => model.id === name)) return view(id, provider);
+    const model = this.resolver.resolve(id);
+    if (this.access.allows(state, id, model)) {
+      const models = await this.list(state);
+      if (this.resolver.aliases.has(id) || models.some((each) => each.id === model.name))
+        return view(id, model.provider);
+    }
     throw new ModelNotFoundError('The model does not exist here. GET /v1/models lists what there is.');
   }
 

@@ -28,7 +28,7 @@ export class QueryController {
   ): Promise<QueryAnswerView> {
     const { record, traceparent } = request;
     const state = callerOf(request);
-    const asked = this.queries.modelFor(dto);
+    const asked = this.queries.modelFor(dto, state);
     record.provider = asked.provider.name;
     record.model = asked.name;
     const left = new AbortController();

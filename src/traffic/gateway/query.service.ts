@@ -3,6 +3,7 @@ import { InvalidRequestError, ProviderError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { Settings } from '../../platform/config/settings.js';
 import { collect } from './collect.js';
+import { ModelAccess } from './model-access.js';
 import { ModelResolver, type ResolvedModel } from './model-resolver.js';
 import { ProviderKeys } from './provider-keys.js';
 import type { QueryDto } from './query.dto.js';
@@ -45,27 +46,28 @@ export class QueryService {
     private readonly resolver: ModelResolver,
     private readonly keys: ProviderKeys,
     private readonly pools: UpstreamPools,
+    private readonly access: ModelAccess,
   ) {}
 
-  /** The model a query will be answered by. @throws ModelNotFoundError, InvalidRequestError */
-  modelFor(dto: QueryDto): ResolvedModel {
-    return this.chatModel(dto.model ?? this.settings.QUERY_DEFAULT_MODEL, 'body.model');
+  /** The model a query will be answered by. @throws ModelNotFoundError, ModelNotAllowedError, InvalidRequestError */
+  modelFor(dto: QueryDto, state: AuthState): ResolvedModel {
+    return this.chatModel(dto.model ?? this.settings.QUERY_DEFAULT_MODEL, 'body.model', state);
   }
 
   /**
    * Asks the model, after the reasoning model if there is one. Both are checked before either is asked.
    *
-   * @throws ModelNotFoundError, InvalidRequestError, ProviderNotConfiguredError before anything is spent.
+   * @throws ModelNotFoundError, ModelNotAllowedError, InvalidRequestError, ProviderNotConfiguredError before anything is spent.
    * @throws ProviderError, ProviderTimeoutError when a provider fails; nothing is retried.
    */
   async ask(dto: QueryDto, caller: Caller): Promise<QueryResult> {
-    const model = this.modelFor(dto);
+    const model = this.modelFor(dto, caller.state);
     const question: Message = { role: 'user', content: dto.query };
     if (dto.reasoning_model === undefined) {
       const { text, inputTokens, outputTokens } = await this.complete(model, [question], caller);
       return { answer: text, model, inputTokens, outputTokens };
     }
-    const thinker = this.chatModel(dto.reasoning_model, 'body.reasoning_model');
+    const thinker = this.chatModel(dto.reasoning_model, 'body.reasoning_model', caller.state);
     this.checkKeys(caller.state, thinker, model);
     const thought = await this.complete(thinker, [question], caller);
     const context: Message = { role: 'system', content: `Reasoning about the question that follows:\n${thought.text}` };
@@ -78,8 +80,9 @@ export class QueryService {
     };
   }
 
-  private chatModel(name: string, location: string): ResolvedModel {
+  private chatModel(name: string, location: string, state: AuthState): ResolvedModel {
     const model = this.resolver.resolve(name);
+    this.access.assertAllowed(state, name, model);
     if (!model.provider.operations.has('chat'))
       throw new InvalidRequestError([{ location, message: 'is not a model that chats' }]);
     return model;
