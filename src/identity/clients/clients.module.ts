@@ -9,6 +9,9 @@ import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
+import { ClientSecretsController } from './client-secrets.controller.js';
+import { ClientSecretsRepository } from './client-secrets.repository.js';
+import { ClientSecretsService } from './client-secrets.service.js';
 import { ClientsController } from './clients.controller.js';
 import { ClientsRepository } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
@@ -38,7 +41,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     JobsModule,
     HealthModule,
   ],
-  controllers: [ClientsController],
+  controllers: [ClientsController, ClientSecretsController],
   providers: [
     ClientsRepository,
     ClientsService,
@@ -54,6 +57,8 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     CredentialChanges,
     SecretUses,
     SecretUsesRepository,
+    ClientSecretsRepository,
+    ClientSecretsService,
   ],
   exports: [ClientsService, CredentialService],
 })

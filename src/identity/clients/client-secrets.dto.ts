@@ -1,0 +1,49 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsInt, Max, Min, ValidateIf } from 'class-validator';
+import type { NewSecret } from './client-secrets.service.js';
+import { IsTimeOrNull } from './clients.validators.js';
+
+/** 30 days. */
+const MAX_OVERLAP_SECONDS = 2_592_000;
+const OVERLAP = `must be whole seconds from 0 (at once) to ${MAX_OVERLAP_SECONDS} (30 days)`;
+
+/** Absent is fine; null is not, unless the field says so. */
+const MayBeAbsent = () => ValidateIf((_body, value) => value !== undefined);
+
+/** Body of `POST /api/v1/clients/:client_id/secrets`. */
+export class RotateSecretDto {
+  /** Required: any default would either break callers or let a leaked secret live on. */
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    maximum: MAX_OVERLAP_SECONDS,
+    example: 86_400,
+    description: 'Seconds for which the secrets before this one go on working. 0 revokes them.',
+  })
+  @IsInt({ message: OVERLAP })
+  @Min(0, { message: OVERLAP })
+  @Max(MAX_OVERLAP_SECONDS, { message: OVERLAP })
+  expire_previous_in_seconds!: number;
+
+  @ApiPropertyOptional({ type: String, format: 'date-time', nullable: true, default: null })
+  @MayBeAbsent()
+  @IsTimeOrNull()
+  expires_at?: string | null;
+
+  @ApiPropertyOptional({
+    default: false,
+    description: 'The secrets before this one end earlier: as soon as they have not been used for a day.',
+  })
+  @MayBeAbsent()
+  @IsBoolean({ message: 'must be true or false' })
+  finish_when_idle?: boolean;
+}
+
+/** What a validated body asks for. */
+export function toNewSecret({ expire_previous_in_seconds, expires_at, finish_when_idle }: RotateSecretDto): NewSecret {
+  return {
+    expirePreviousInSeconds: expire_previous_in_seconds,
+    expiresAt: expires_at == null ? null : new Date(expires_at),
+    finishWhenIdle: finish_when_idle ?? false,
+  };
+}
