@@ -19,6 +19,9 @@ interface ClientOverrides {
   readonly status?: 'active' | 'disabled';
   readonly expiresAt?: Date | null;
   readonly secretExpiresAt?: Date | null;
+  readonly allowedAddresses?: readonly string[] | null;
+  readonly allowedModels?: readonly string[] | null;
+  readonly allowedProviders?: readonly string[] | null;
 }
 
 /** A client put straight into PostgreSQL, past the service, with a secret of its own. */
@@ -27,8 +30,9 @@ export async function insertClient(database: TestDatabase, overrides: ClientOver
   const credential = generateCredential(clientId);
   const secret = credential.secret.reveal();
   await database.query(
-    `INSERT INTO clients (client_id, name, environment, tier, scopes, status, expires_at, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()))`,
+    `INSERT INTO clients (client_id, name, environment, tier, scopes, status, expires_at, created_at,
+       allowed_addresses, allowed_models, allowed_providers)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()), $9, $10, $11)`,
     [
       clientId,
       overrides.name ?? 'test',
@@ -38,6 +42,9 @@ export async function insertClient(database: TestDatabase, overrides: ClientOver
       overrides.status ?? 'active',
       overrides.expiresAt ?? null,
       overrides.createdAt ?? null,
+      overrides.allowedAddresses ?? null,
+      overrides.allowedModels ?? null,
+      overrides.allowedProviders ?? null,
     ],
   );
   await database.query(
