@@ -274,3 +274,33 @@ export class UnknownApiKeyError extends AppError {
     super('This is not an API key that works now: it may have been revoked already. There is nothing left to do.');
   }
 }
+
+/** 409: there is a rule for that very range of addresses already. */
+export class IpRuleExistsError extends AppError {
+  readonly status = 409;
+  readonly code = 'ip_rule_exists';
+
+  constructor() {
+    super('There is a rule for this range already. Change that one, or remove it first.');
+  }
+}
+
+/** 409: an automatic block is what it is, or is lifted. */
+export class IpRuleAutomaticError extends AppError {
+  readonly status = 409;
+  readonly code = 'ip_rule_automatic';
+
+  constructor() {
+    super('An automatic block is not changed. Remove it to lift it, or make a rule of your own for the address.');
+  }
+}
+
+/** 409: the change would keep out the very address it is asked for from. */
+export class WouldBlockCallerError extends AppError {
+  readonly status = 409;
+  readonly code = 'would_block_caller';
+
+  constructor() {
+    super('This would block the address you are calling from. Send allow_self_block: true if that is what you want.');
+  }
+}

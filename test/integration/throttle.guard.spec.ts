@@ -12,6 +12,7 @@ import { RequestRecord } from '../../src/kernel/request-record.js';
 import { Secret } from '../../src/kernel/secret.js';
 import { ConfigModule } from '../../src/platform/config/config.module.js';
 import type { Settings } from '../../src/platform/config/settings.js';
+import { DatabaseModule } from '../../src/platform/database/database.module.js';
 import { MetricsService } from '../../src/platform/health/metrics.service.js';
 import { ErrorFilter } from '../../src/platform/http/error.filter.js';
 import type { HttpReply, HttpRequest } from '../../src/platform/http/http-request.js';
@@ -19,11 +20,12 @@ import { RedisService } from '../../src/platform/redis/redis.service.js';
 import { ConcurrencyLimiter } from '../../src/traffic/rate-limit/concurrency-limiter.js';
 import { RateLimitModule } from '../../src/traffic/rate-limit/rate-limit.module.js';
 import { ThrottleGuard } from '../../src/traffic/rate-limit/throttle.guard.js';
+import { UNRESTRICTED } from '../support/attempts.js';
 import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
 import { RedisServer } from '../support/redis-server.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { createTestRedis, type TestRedis } from '../support/test-redis.js';
-import { UNRESTRICTED } from '../support/attempts.js';
 
 /** Believes what the test says about the caller: `client <id> <scope>` or `byot`. */
 @Injectable()
@@ -94,8 +96,16 @@ interface Replica {
   readonly port: number;
 }
 
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
 async function startReplica(overrides: Partial<Record<keyof Settings, string>>): Promise<Replica> {
-  @Module({ imports: [ConfigModule.for(buildSettings(overrides)), Rooms] })
+  const settings = buildSettings({ DATABASE_URL: database.url, ...overrides });
+  @Module({ imports: [ConfigModule.for(settings), DatabaseModule, Rooms] })
   class App {}
   const app = await NestFactory.create<NestFastifyApplication>(App, new FastifyAdapter(), { logger: false });
   const fastify = app.getHttpAdapter().getInstance();

@@ -5,12 +5,17 @@ import type { AuthState, ClientAuth, CredentialFence, RequestIdentity } from '..
 import { AllowByot, Public, RateClasses, Require } from '../../src/kernel/handler-marks.js';
 import { Secret } from '../../src/kernel/secret.js';
 import type { RedisService } from '../../src/platform/redis/redis.service.js';
+import { DatabaseClock } from '../../src/platform/replicas/database-clock.js';
 import { ConcurrencyLimiter } from '../../src/traffic/rate-limit/concurrency-limiter.js';
+import { LeasesService } from '../../src/traffic/rate-limit/leases.service.js';
+import type { LimitPolicy } from '../../src/traffic/rate-limit/limit-policy.js';
 import { LimiterService } from '../../src/traffic/rate-limit/limiter.service.js';
 import { RateLimitPolicy } from '../../src/traffic/rate-limit/rate-limit.policy.js';
 import { ThrottleGuard } from '../../src/traffic/rate-limit/throttle.guard.js';
+import { UNRESTRICTED } from './attempts.js';
 import { buildSettings } from './build-settings.js';
 import { FrozenClock } from './frozen-clock.js';
+import { buildPolicyStore, buildRegistry, NO_JOBS } from './rate-limit-fakes.js';
 
 class Routes {
   @Require('llm:invoke')
@@ -32,7 +37,15 @@ export const FENCE: CredentialFence = { key: 'cn:{c1}:credential', stamp: 'v1', 
 export const BYOT: AuthState = { method: 'byot', providerToken: { value: new Secret('sk-own'), provider: null } };
 
 export function buildClient(overrides: Partial<ClientAuth> = {}): ClientAuth {
-  return { method: 'client', clientId: 'c1', tier: 'paid', scopes: ['llm:invoke'], providerToken: null, ...overrides };
+  return {
+    method: 'client',
+    clientId: 'c1',
+    tier: 'paid',
+    scopes: ['llm:invoke'],
+    ...UNRESTRICTED,
+    providerToken: null,
+    ...overrides,
+  };
 }
 
 /** A certain identity that nobody is expected to confirm or renew. */
@@ -55,6 +68,8 @@ export function buildRedis(overrides: Partial<Record<'configured' | 'usable' | '
   const redis = {
     configured: overrides.configured ?? true,
     usable: overrides.usable ?? true,
+    state: (overrides.usable ?? true) ? 'up' : 'down',
+    onRecovered: () => undefined,
     defineScript: (script: unknown) => script,
     run: answer('run', 'run' in overrides ? overrides.run : ONE_TAKEN),
     runFenced: answer('runFenced', overrides.runFenced ?? { held: true, result: ONE_TAKEN }),
@@ -63,13 +78,27 @@ export function buildRedis(overrides: Partial<Record<'configured' | 'usable' | '
 }
 
 /** A guard on real limiters and a clock that stands still; `send` is one request on its way into it. */
-export function buildGuard(options: { rateLimits?: string; redis?: ReturnType<typeof buildRedis> } = {}) {
+export function buildGuard(
+  options: {
+    rateLimits?: string;
+    redis?: ReturnType<typeof buildRedis>;
+    /** Replicas that live. */
+    live?: number;
+    policies?: readonly LimitPolicy[];
+    overrides?: Readonly<Record<string, readonly LimitPolicy[]>>;
+  } = {},
+) {
   const settings = buildSettings({ RATE_LIMITS: options.rateLimits ?? '' });
   const clock = new FrozenClock(T0);
+  const databaseClock = new DatabaseClock(clock);
   const { redis, calls } = options.redis ?? buildRedis({ configured: false, usable: false });
-  const limiter = new LimiterService(redis, clock);
-  const concurrency = new ConcurrencyLimiter(settings);
-  const guard = new ThrottleGuard(new AccessService(), new RateLimitPolicy(settings), limiter, concurrency, settings);
+  const registry = buildRegistry(options.live);
+  const limiter = new LimiterService(redis, clock, databaseClock, registry);
+  const leases = new LeasesService(redis, registry, NO_JOBS);
+  const concurrency = new ConcurrencyLimiter(settings, leases);
+  const store = buildPolicyStore({ policies: options.policies, clients: options.overrides });
+  const policy = new RateLimitPolicy(settings, store, databaseClock);
+  const guard = new ThrottleGuard(new AccessService(), policy, limiter, concurrency, settings);
   const send = (handler: keyof Routes, identity: RequestIdentity | null, bodyBytes = 0) => {
     const headers: Record<string, string> = {};
     const incoming = { headers: bodyBytes > 0 ? { 'content-length': String(bodyBytes) } : {} };
@@ -83,5 +112,5 @@ export function buildGuard(options: { rateLimits?: string; redis?: ReturnType<ty
     } as unknown as ExecutionContext;
     return { headers, request, raw, pass: () => guard.canActivate(context) };
   };
-  return { clock, limiter, concurrency, calls, send };
+  return { clock, databaseClock, limiter, leases, concurrency, calls, send };
 }

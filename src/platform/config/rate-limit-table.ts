@@ -6,6 +6,12 @@ export interface RateLimit {
   readonly windowSeconds: number;
 }
 
+/** A row of the table, and whether the setting `RATE_LIMITS` gives it (`env`) or the defaults do. */
+export interface RateLimitRow {
+  readonly limit: RateLimit;
+  readonly source: 'env' | 'default';
+}
+
 /** The tier of a client for which none was named, and the row that a tier without one of its own is held to. */
 export const DEFAULT_TIER = 'paid';
 
@@ -47,14 +53,16 @@ export class RateLimitTable {
 
   /** The limit of a class for a tier, or null where the class is off. */
   limit(rateClass: RateClass, tier: string = DEFAULT_TIER): RateLimit | null {
+    return this.row(rateClass, tier)?.limit ?? null;
+  }
+
+  /** As `limit`, with where the limit comes from. */
+  row(rateClass: RateClass, tier: string = DEFAULT_TIER): RateLimitRow | null {
     return (
-      this.#given.get(`${rateClass}.${tier}`) ??
-      this.#given.get(rateClass) ??
-      this.#defaults.get(`${rateClass}.${tier}`) ??
-      this.#given.get(`${rateClass}.${DEFAULT_TIER}`) ??
-      this.#defaults.get(`${rateClass}.${DEFAULT_TIER}`) ??
-      this.#defaults.get(rateClass) ??
-      null
+      rowOf('env', this.#given.get(`${rateClass}.${tier}`) ?? this.#given.get(rateClass)) ??
+      rowOf('default', this.#defaults.get(`${rateClass}.${tier}`)) ??
+      rowOf('env', this.#given.get(`${rateClass}.${DEFAULT_TIER}`)) ??
+      rowOf('default', this.#defaults.get(`${rateClass}.${DEFAULT_TIER}`) ?? this.#defaults.get(rateClass))
     );
   }
 
@@ -67,6 +75,10 @@ export class RateLimitTable {
   tiers(): string[] {
     return [...this.#tiers];
   }
+}
+
+function rowOf(source: RateLimitRow['source'], limit: RateLimit | undefined): RateLimitRow | null {
+  return limit === undefined ? null : { limit, source };
 }
 
 function parse(text: string): Map<string, RateLimit> | null {

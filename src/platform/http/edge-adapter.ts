@@ -34,6 +34,7 @@ const CORS_EXPOSED = [
   'X-RateLimit-Remaining',
   'X-RateLimit-Reset',
   'X-RateLimit-Degraded',
+  'X-RateLimit-Decision',
   'RateLimit',
   'RateLimit-Policy',
 ];
@@ -125,7 +126,7 @@ function allowOrigins(instance: FastifyInstance, origins: string[]): void {
   if (origins.length === 0) return;
   void instance.register(cors, {
     origin: origins,
-    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: CORS_EXPOSED,
     maxAge: 600,
     strictPreflight: false,

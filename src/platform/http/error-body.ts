@@ -85,6 +85,7 @@ function problem(refusal: Refusal, requestId: string, instance: string) {
     instance,
     code: refusal.code,
     request_id: requestId,
+    decision_id: refusal.decisionId,
     errors: refusal.errors,
   };
 }

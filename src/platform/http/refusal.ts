@@ -11,6 +11,7 @@ export interface Refusal {
   readonly errors?: readonly FieldError[] | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly retryAfterSeconds?: number | undefined;
+  readonly decisionId?: string | undefined;
 }
 
 function refusal(status: number, code: string, message: string): Refusal {

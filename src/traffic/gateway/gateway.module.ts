@@ -1,6 +1,7 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { HealthModule } from '../../platform/health/health.module.js';
 import { MetricsService } from '../../platform/health/metrics.service.js';
+import { RateLimitModule } from '../rate-limit/rate-limit.module.js';
 import { AnthropicController } from './anthropic.controller.js';
 import { GatewayService } from './gateway.service.js';
 import { GeminiController } from './gemini.controller.js';
@@ -23,7 +24,7 @@ const ALL_PROVIDERS = [EchoProvider, OpenAiProvider, AnthropicProvider, GeminiPr
 
 /** The LLM routes: which provider serves a request, and the way there and back. */
 @Module({
-  imports: [HealthModule],
+  imports: [HealthModule, RateLimitModule],
   controllers: [OpenAiController, AnthropicController, GeminiController, ModelsController, QueryController],
   providers: [
     GatewayService,

@@ -5,6 +5,7 @@ import { Settings } from '../../platform/config/settings.js';
 import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { readRawBody } from '../../platform/http/raw-body.js';
+import { StreamLimiterService } from '../rate-limit/stream-limiter.service.js';
 import { writeLocalAnswer } from './local-answer.js';
 import { ModelAccess } from './model-access.js';
 import { ModelResolver, type ResolvedModel } from './model-resolver.js';
@@ -40,6 +41,7 @@ export class GatewayService {
     private readonly keys: ProviderKeys,
     private readonly pools: UpstreamPools,
     private readonly access: ModelAccess,
+    private readonly streams: StreamLimiterService,
   ) {}
 
   /** Serves a route whose body names the model. */
@@ -98,6 +100,7 @@ export class GatewayService {
   private async answer(call: Call, request: HttpRequest, reply: HttpReply): Promise<void> {
     const { operation, model, json, bytes, sse } = call;
     const { provider, upstream } = model;
+    if (request.record.stream) await this.streams.enter(request, reply);
     if (provider.kind === 'local')
       return writeLocalAnswer(provider.answer(operation, json, call.asked, sse), request.record, reply);
     const key = this.keys.keyFor(callerOf(request), provider);

@@ -14,6 +14,20 @@ export interface Debt {
 export interface Taken {
   readonly allowed: boolean;
   readonly debts: readonly Debt[];
+  /** One bit per bucket, the first the lowest: those in shadow that would have refused what was allowed. */
+  readonly lacking: number;
+}
+
+/** What a bucket is besides its size; by default the first window of a class of the built-in table. */
+export interface BucketTraits {
+  /** Units one request takes. */
+  readonly cost?: number;
+  /** Counted, never enforced. */
+  readonly shadow?: boolean;
+  /** A second or later window of its class. */
+  readonly further?: boolean;
+  /** Names where the policy comes from, and which state of it. */
+  readonly origin?: string;
 }
 
 export const NO_DEBT: Debt = Object.freeze({ micros: 0, part: 0 });
@@ -29,25 +43,48 @@ const HALF_WORD = 32_768;
  */
 export class BucketPolicy {
   readonly rateClass: RateClass;
+  /** Tells the buckets of a subject apart: the class, from its second window on with the window. */
+  readonly name: string;
   readonly quota: number;
   readonly windowSeconds: number;
   readonly windowMicros: number;
+  /** Units one request takes. */
+  readonly cost: number;
+  /** Counted, never enforced: it refuses nothing, and takes what a request needs only where it has it. */
+  readonly shadow: boolean;
   /** As it stands in `RateLimit-Policy`. */
   readonly header: string;
-  readonly #unit: Debt;
+  /** Names where the policy comes from, and which state of it. */
+  readonly origin: string;
+  readonly #request: Debt;
 
-  constructor(rateClass: RateClass, limit: RateLimit) {
+  constructor(rateClass: RateClass, limit: RateLimit, traits: BucketTraits = {}) {
     this.rateClass = rateClass;
+    this.name = traits.further ? `${rateClass}:${limit.windowSeconds}` : rateClass;
     this.quota = limit.quota;
     this.windowSeconds = limit.windowSeconds;
     this.windowMicros = limit.windowSeconds * 1_000_000;
-    this.header = `"${rateClass}";q=${limit.quota};w=${limit.windowSeconds}`;
-    this.#unit = this.#multiply(1);
+    this.cost = traits.cost ?? 1;
+    this.shadow = traits.shadow ?? false;
+    this.origin = traits.origin ?? 'default';
+    this.header = `"${this.name}";q=${limit.quota};w=${limit.windowSeconds}`;
+    this.#request = this.#multiply(this.cost);
+  }
+
+  /**
+   * What one of `replicas` may let through by itself: its part of the quota over the same window, rounded down, but
+   * never less than one request.
+   */
+  share(replicas: number): BucketPolicy {
+    const quota = Math.max(Math.floor(this.quota / replicas), this.cost);
+    const { rateClass, windowSeconds, cost, shadow, origin } = this;
+    const further = this.name !== rateClass;
+    return new BucketPolicy(rateClass, { quota, windowSeconds }, { cost, shadow, further, origin });
   }
 
   /** The debt that taking `units` adds. More than the quota is more than the bucket ever holds. */
   debtOf(units: number): Debt {
-    return units === 1 ? this.#unit : this.#multiply(units);
+    return units === this.cost ? this.#request : this.#multiply(units);
   }
 
   /**
@@ -75,6 +112,13 @@ export class BucketPolicy {
     return fits ? { micros, part } : null;
   }
 
+  /** The debt after giving back what `cost` added; no bucket becomes fuller than full. */
+  subtract(debt: Debt, cost: Debt): Debt {
+    const borrows = debt.part < cost.part;
+    const micros = debt.micros - cost.micros - (borrows ? 1 : 0);
+    return micros < 0 ? NO_DEBT : { micros, part: debt.part - cost.part + (borrows ? this.quota : 0) };
+  }
+
   /** How many units the bucket holds. */
   remaining(debt: Debt): number {
     let units = Math.floor(((this.windowMicros - debt.micros) / this.windowMicros) * this.quota);
@@ -97,7 +141,7 @@ export class BucketPolicy {
     return debt.micros + (debt.part > 0 ? 1 : 0);
   }
 
-  /** `units` × window / quota in whole numbers below 2^53, for every quota and window that `RATE_LIMITS` can hold. */
+  /** `units` × window / quota in whole numbers below 2^53, for every quota and window that a policy can hold. */
   #multiply(units: number): Debt {
     const each = Math.floor(this.windowMicros / this.quota);
     const rest = this.windowMicros % this.quota;

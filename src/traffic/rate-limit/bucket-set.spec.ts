@@ -21,6 +21,6 @@ describe('BucketSet', () => {
 
   it('of nothing allows no decision', () => {
     const nothing = new BucketSet([]);
-    expect(() => decide(nothing, { allowed: true, debts: [] }, 1, 0, false)).toThrow(RangeError);
+    expect(() => decide(nothing, { allowed: true, debts: [], lacking: 0 }, 1, 0, false)).toThrow(RangeError);
   });
 });

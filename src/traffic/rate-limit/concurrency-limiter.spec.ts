@@ -1,20 +1,25 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { buildRegistry, NO_JOBS } from '../../../test/support/rate-limit-fakes.js';
+import { buildRedis } from '../../../test/support/throttle-guard.js';
 import { ConcurrencyLimitedError } from '../../kernel/app-error.js';
 import { Settings } from '../../platform/config/settings.js';
 import { ConcurrencyLimiter } from './concurrency-limiter.js';
+import { LeasesService } from './leases.service.js';
 
 function buildResponse(state: { closed?: boolean; destroyed?: boolean } = {}): ServerResponse {
   return Object.assign(new EventEmitter(), { closed: false, destroyed: false, ...state }) as unknown as ServerResponse;
 }
 
-function buildLimiter(limit: number): ConcurrencyLimiter {
-  return new ConcurrencyLimiter(Object.assign(new Settings(), { BYOT_MAX_CONCURRENT_PER_ADDRESS: limit }));
+function buildLimiter(limit?: number): ConcurrencyLimiter {
+  const settings = Object.assign(new Settings(), limit !== undefined && { BYOT_MAX_CONCURRENT_PER_ADDRESS: limit });
+  const { redis } = buildRedis({ configured: false, usable: false });
+  return new ConcurrencyLimiter(settings, new LeasesService(redis, buildRegistry(), NO_JOBS));
 }
 
 describe('ConcurrencyLimiter', () => {
   it('allows 20 by default', () => {
-    const limiter = new ConcurrencyLimiter(new Settings());
+    const limiter = buildLimiter();
     for (let index = 0; index < 20; index += 1) limiter.enter('192.0.2.1', buildResponse());
     expect(() => limiter.enter('192.0.2.1', buildResponse())).toThrow(ConcurrencyLimitedError);
     expect(limiter.underWay).toBe(20);

@@ -3,54 +3,58 @@ import { Injectable } from '@nestjs/common';
 import { ConcurrencyLimitedError } from '../../kernel/app-error.js';
 import { Settings } from '../../platform/config/settings.js';
 import { addressKey } from './address-key.js';
+import { holdUntilClosed } from './held-response.js';
+import { type LeaseAnswer, LeasesService } from './leases.service.js';
 
 const RETRY_AFTER_SECONDS = 1;
 
 /**
- * How many requests one address may have under way at once with only a provider token. Counted in this process: it
- * bounds what one address can hold open here, and needs neither Redis nor PostgreSQL.
+ * How many requests one address may have under way at once with only a provider token, over all replicas (see
+ * `LeasesService` for what happens without Redis). PostgreSQL is not needed.
  */
 @Injectable()
 export class ConcurrencyLimiter {
   /** Counted since start. */
   readonly stats = { refused: 0 };
-  readonly #underWay = new Map<string, number>();
+  #underWay = 0;
   readonly #limit: number;
 
-  constructor(settings: Settings) {
+  constructor(
+    settings: Settings,
+    private readonly leases: LeasesService,
+  ) {
     this.#limit = settings.BYOT_MAX_CONCURRENT_PER_ADDRESS;
   }
 
-  /** Requests counted now. */
+  /** Requests counted now, in this process. */
   get underWay(): number {
-    let total = 0;
-    for (const count of this.#underWay.values()) total += count;
-    return total;
+    return this.#underWay;
   }
 
   /**
-   * Counts a request until its response is closed, whether answered or abandoned.
+   * Counts a request until its response is closed, whether answered or abandoned. Synchronous where no Redis is asked.
    *
    * @throws ConcurrencyLimitedError when the address has as many under way as it may; that one is not counted.
    */
-  enter(address: string, response: ServerResponse): void {
+  enter(address: string, response: ServerResponse): void | Promise<void> {
     if (response.closed || response.destroyed) return;
-    const key = addressKey(address);
-    const count = this.#underWay.get(key) ?? 0;
-    if (count >= this.#limit) {
+    const answer = this.leases.take(addressKey(address), this.#limit);
+    if (answer instanceof Promise) return answer.then((given) => this.#settle(given, response));
+    this.#settle(answer, response);
+  }
+
+  #settle(answer: LeaseAnswer, response: ServerResponse): void {
+    if (!answer.granted) {
       this.stats.refused += 1;
       throw new ConcurrencyLimitedError(
-        `At most ${this.#limit} requests with a provider token may be under way at once from one address. Try again when one has ended.`,
+        `At most ${answer.cap} requests with a provider token may be under way at once from one address. Try again when one has ended.`,
         { retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     }
-    this.#underWay.set(key, count + 1);
-    response.once('close', () => this.#leave(key));
-  }
-
-  #leave(key: string): void {
-    const count = this.#underWay.get(key) ?? 0;
-    if (count > 1) this.#underWay.set(key, count - 1);
-    else this.#underWay.delete(key);
+    this.#underWay += 1;
+    holdUntilClosed(response, () => {
+      this.#underWay -= 1;
+      this.leases.release(answer.lease);
+    });
   }
 }

@@ -21,12 +21,24 @@ function buildSubject(...limits: [RateClass, number, number][]) {
 describe('decide', () => {
   it('reports the example of the contract', () => {
     const decision = buildSubject(['general', 1000, 3600]).take();
+    const report = {
+      class: 'general',
+      name: 'general',
+      quota: 1000,
+      windowSeconds: 3600,
+      cost: 1,
+      shadow: false,
+      remaining: 999,
+      resetSeconds: 4,
+      lacking: false,
+    };
     expect(decision).toEqual({
       allowed: true,
       degraded: false,
-      buckets: [{ class: 'general', quota: 1000, windowSeconds: 3600, remaining: 999, resetSeconds: 4 }],
-      tightest: { class: 'general', quota: 1000, windowSeconds: 3600, remaining: 999, resetSeconds: 4 },
+      buckets: [report],
+      tightest: report,
       resetAt: 1_700_000_004,
+      policyHeader: '"general";q=1000;w=3600',
     });
   });
 

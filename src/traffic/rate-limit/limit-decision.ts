@@ -5,11 +5,18 @@ import type { BucketSet } from './bucket-set.js';
 /** One bucket after a decision. */
 export interface BucketReport {
   readonly class: RateClass;
+  /** The class, from its second window on with the window. */
+  readonly name: string;
   readonly quota: number;
   readonly windowSeconds: number;
+  /** Units one request takes. */
+  readonly cost: number;
+  readonly shadow: boolean;
   readonly remaining: number;
   /** Whole seconds until the bucket is full; with nothing remaining, or too little, until there is enough. */
   readonly resetSeconds: number;
+  /** It does not hold what the request needs. */
+  readonly lacking: boolean;
 }
 
 /** What the limiter decided on one request. */
@@ -18,15 +25,21 @@ export interface Decision {
   /** Decided in this process because Redis was away. */
   readonly degraded: boolean;
   readonly buckets: readonly BucketReport[];
-  /** Allowed: the bucket with the least remaining. Refused: the refusing bucket that takes longest to have enough. */
+  /**
+   * Allowed: the bucket with room for the fewest requests. Refused: the refusing bucket that takes longest to have
+   * enough. One in shadow only where all are.
+   */
   readonly tightest: BucketReport;
   /** Unix time, in whole seconds, at which `tightest.resetSeconds` are over. */
   readonly resetAt: number;
+  /** `RateLimit-Policy` of the buckets as they were enforced; empty when none was. */
+  readonly policyHeader: string;
 }
 
 interface Candidate {
   readonly report: BucketReport;
-  readonly remaining: number;
+  /** Requests there is room for. */
+  readonly room: number;
   readonly waitMicros: number;
 }
 
@@ -35,12 +48,11 @@ const MICROS = 1_000_000;
 /**
  * Puts what was taken, or not, into words.
  *
- * @param now microseconds since the Unix epoch.
+ * @param now microseconds since the Unix epoch, for `resetAt` alone.
  */
-export function decide(set: BucketSet, taken: Taken, cost: number, now: number, degraded: boolean): Decision {
-  const candidates = set.policies.map((policy, index) => inspect(policy, taken, index, cost));
-  const eligible = taken.allowed ? candidates : candidates.filter((candidate) => candidate.remaining < cost);
-  const [first, ...others] = eligible.length > 0 ? eligible : candidates;
+export function decide(set: BucketSet, taken: Taken, requests: number, now: number, degraded: boolean): Decision {
+  const candidates = set.policies.map((policy, index) => inspect(policy, taken, index, requests));
+  const [first, ...others] = eligible(candidates, taken.allowed);
   if (first === undefined) throw new RangeError('A decision needs at least one bucket.');
   const tighter = taken.allowed ? hasLess : waitsLonger;
   const tightest = others.reduce((best, candidate) => (tighter(candidate, best) ? candidate : best), first);
@@ -50,29 +62,53 @@ export function decide(set: BucketSet, taken: Taken, cost: number, now: number, 
     buckets: candidates.map((candidate) => candidate.report),
     tightest: tightest.report,
     resetAt: Math.ceil((now + tightest.waitMicros) / MICROS),
+    policyHeader: set.policyHeader,
   };
 }
 
-function inspect(policy: BucketPolicy, taken: Taken, index: number, cost: number): Candidate {
+/** What `BucketSet.policies` would decide, from the debts as they are; takes nothing. */
+export function foresee(set: BucketSet, debts: readonly Debt[], requests: number): Taken {
+  let allowed = true;
+  let lacking = 0;
+  for (const [index, policy] of set.policies.entries()) {
+    if (policy.add(debts[index] as Debt, policy.debtOf(requests * policy.cost)) !== null) continue;
+    if (policy.shadow) lacking += 1 << index;
+    else allowed = false;
+  }
+  return { allowed, debts, lacking: allowed ? lacking : 0 };
+}
+
+function eligible(candidates: readonly Candidate[], allowed: boolean): readonly Candidate[] {
+  const enforced = candidates.filter(({ report }) => !report.shadow);
+  if (enforced.length === 0) return candidates;
+  const refusing = allowed ? enforced : enforced.filter(({ report }) => report.lacking);
+  return refusing.length > 0 ? refusing : enforced;
+}
+
+function inspect(policy: BucketPolicy, taken: Taken, index: number, requests: number): Candidate {
   const debt = taken.debts[index] as Debt;
   const remaining = policy.remaining(debt);
-  const needed = taken.allowed ? 1 : cost;
+  const needed = taken.allowed ? policy.cost : requests * policy.cost;
   const waitMicros = remaining < needed ? policy.microsUntil(debt, needed) : policy.microsUntilFull(debt);
   return {
     report: {
       class: policy.rateClass,
+      name: policy.name,
       quota: policy.quota,
       windowSeconds: policy.windowSeconds,
+      cost: policy.cost,
+      shadow: policy.shadow,
       remaining,
       resetSeconds: Math.ceil(waitMicros / MICROS),
+      lacking: taken.allowed ? (taken.lacking & (1 << index)) !== 0 : remaining < needed,
     },
-    remaining,
+    room: Math.floor(remaining / policy.cost),
     waitMicros,
   };
 }
 
 function hasLess(candidate: Candidate, best: Candidate): boolean {
-  if (candidate.remaining !== best.remaining) return candidate.remaining < best.remaining;
+  if (candidate.room !== best.room) return candidate.room < best.room;
   return candidate.waitMicros > best.waitMicros;
 }
 

@@ -4,11 +4,13 @@ import { Clock } from '../../kernel/clock.js';
 import type { RateClass } from '../../kernel/handler-marks.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import type { RedisScript } from '../../platform/redis/redis-script.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
+import { ReplicaRegistry } from '../../platform/replicas/replica-registry.service.js';
 import type { Taken } from './bucket-policy.js';
 import type { BucketSet } from './bucket-set.js';
 import { InProcessBuckets } from './in-process-buckets.js';
-import { type Decision, decide } from './limit-decision.js';
-import { readTaken, takeScripts } from './token-bucket.script.js';
+import { type Decision, decide, foresee } from './limit-decision.js';
+import { giveBackScripts, peekArguments, peekScripts, readTaken, takeScripts } from './token-bucket.script.js';
 
 /** The fence did not hold (`lost`) or Redis could not be asked (`unavailable`): nothing was decided. */
 export type Undecided = 'lost' | 'unavailable';
@@ -17,6 +19,8 @@ export type Undecided = 'lost' | 'unavailable';
 export interface LimiterStats {
   allowed: number;
   refused: Partial<Record<RateClass, number>>;
+  /** Requests that were allowed and that a bucket in shadow would have refused, by its class. */
+  wouldHaveRefused: Partial<Record<RateClass, number>>;
   /** Decisions made in this process because Redis was away. */
   degraded: number;
   /** Redis calls without a usable answer. */
@@ -28,22 +32,37 @@ export interface LimiterStats {
 /**
  * Decides whether a request fits its buckets, in one atomic call, and takes it from all of them or from none.
  *
- * Redis holds the buckets, so that replicas share them. While it is away, and with no `REDIS_URL`, this process's own
- * buckets enforce the same limits; they go on from what Redis last said here. A Redis that lost its data starts with
- * full buckets: at most one quota more, once. A call that Redis carried out but answered too late has spent its units
- * there as well: a caller may get less than its limit around an outage, never the error.
+ * Redis holds the buckets, so that replicas share them. With no `REDIS_URL` this process's own buckets enforce the whole
+ * limits. While Redis is configured and away, each replica enforces its share of them, the limit divided by the replicas
+ * that live, and goes on from what Redis last said here; an outage is then worth at most one more limit, over all
+ * replicas together, besides what Redis's own buckets hold when it is back. A Redis that lost its data starts with full
+ * buckets: at most one quota more, once. A call that Redis carried out but answered too late has spent its units there
+ * as well: a caller may get less than its limit around an outage, never the error.
  */
 @Injectable()
 export class LimiterService {
-  readonly stats: LimiterStats = { allowed: 0, refused: {}, degraded: 0, redisFailures: 0, fencesLost: 0 };
+  readonly stats: LimiterStats = {
+    allowed: 0,
+    refused: {},
+    wouldHaveRefused: {},
+    degraded: 0,
+    redisFailures: 0,
+    fencesLost: 0,
+  };
   readonly #local = new InProcessBuckets();
   readonly #scripts: readonly RedisScript[];
+  readonly #peeks: readonly RedisScript[];
+  readonly #giveBacks: readonly RedisScript[];
 
   constructor(
     private readonly redis: RedisService,
     private readonly clock: Clock,
+    private readonly databaseClock: DatabaseClock,
+    private readonly registry: ReplicaRegistry,
   ) {
     this.#scripts = takeScripts().map((script) => redis.defineScript(script));
+    this.#peeks = peekScripts().map((script) => redis.defineScript(script));
+    this.#giveBacks = giveBackScripts().map((script) => redis.defineScript(script));
   }
 
   /** False where no `REDIS_URL` was given: decisions are made here, and that is not degraded. */
@@ -51,32 +70,31 @@ export class LimiterService {
     return this.redis.configured;
   }
 
-  /** Takes `cost` units. Never rejects: without Redis, this process's buckets decide. */
-  async take(subject: string, buckets: BucketSet, cost = 1): Promise<Decision> {
-    if (!this.redis.usable) return this.takeLocally(subject, buckets, cost);
-    const script = this.#script(buckets);
+  /** Whether decisions, or some of them, are made here although they should be shared. */
+  get degraded(): boolean {
+    return this.redis.configured && this.redis.state !== 'up';
+  }
+
+  /** Takes what so many requests need. Never rejects: without Redis, this process's buckets decide. */
+  async take(subject: string, buckets: BucketSet, requests = 1): Promise<Decision> {
+    if (!this.redis.usable) return this.takeLocally(subject, buckets, requests);
     try {
-      const answer = await this.redis.run(script, buckets.keysOf(subject), buckets.argumentsFor(cost));
-      return this.#fromRedis(answer, subject, buckets, cost);
+      const script = scriptFor(this.#scripts, buckets);
+      const answer = await this.redis.run(script, buckets.keysOf(subject), buckets.argumentsFor(requests));
+      return this.#fromRedis(answer, subject, buckets, requests);
     } catch {
       this.stats.redisFailures += 1;
-      return this.takeLocally(subject, buckets, cost);
+      return this.takeLocally(subject, buckets, requests);
     }
   }
 
-  /** Takes `cost` units in the same Redis call that checks the fence; nothing is taken if that does not hold. */
-  async takeFenced(
-    fence: CredentialFence,
-    subject: string,
-    buckets: BucketSet,
-    cost = 1,
-  ): Promise<Decision | Undecided> {
+  /** Takes what a request needs in the same Redis call that checks the fence; nothing if that does not hold. */
+  async takeFenced(fence: CredentialFence, subject: string, buckets: BucketSet): Promise<Decision | Undecided> {
     if (!this.redis.usable) return 'unavailable';
-    const script = this.#script(buckets);
     try {
-      const keys = buckets.keysOf(subject);
-      const answer = await this.redis.runFenced(script, fence, keys, buckets.argumentsFor(cost));
-      if (answer.held) return this.#fromRedis(answer.result, subject, buckets, cost);
+      const script = scriptFor(this.#scripts, buckets);
+      const answer = await this.redis.runFenced(script, fence, buckets.keysOf(subject), buckets.argumentsFor(1));
+      if (answer.held) return this.#fromRedis(answer.result, subject, buckets, 1);
       this.stats.fencesLost += 1;
       return 'lost';
     } catch {
@@ -85,33 +103,90 @@ export class LimiterService {
     }
   }
 
-  /** Takes `cost` units from this process's buckets. */
-  takeLocally(subject: string, buckets: BucketSet, cost = 1): Decision {
-    const now = this.#nowMicros();
-    return this.#count(decide(buckets, this.#local.take(subject, buckets.policies, cost, now), cost, now, this.shared));
+  /** Takes what so many requests need from this process's buckets, its share of the limit where others exist. */
+  takeLocally(subject: string, buckets: BucketSet, requests = 1): Decision {
+    const set = this.#localSet(buckets);
+    const taken = this.#local.take(subject, set.policies, requests, this.#nowMicros());
+    return this.#count(this.#decide(set, taken, requests, this.shared));
   }
 
-  #fromRedis(answer: unknown, subject: string, buckets: BucketSet, cost: number): Decision {
+  /**
+   * Gives back what a request took that was refused afterwards: a refusal spends nothing. Buckets in shadow have counted
+   * it all the same. Never rejects: what Redis cannot be told of flows back by itself.
+   */
+  async giveBack(subject: string, { enforced }: BucketSet): Promise<Decision | null> {
+    if (enforced === null) return null;
+    if (this.redis.usable) {
+      try {
+        const script = scriptFor(this.#giveBacks, enforced);
+        const answer = await this.redis.run(script, enforced.keysOf(subject), enforced.argumentsFor(1));
+        return this.#decide(enforced, readTaken(answer, enforced.policies.length), 1, false);
+      } catch {
+        this.stats.redisFailures += 1;
+        return null;
+      }
+    }
+    const set = this.#localSet(enforced);
+    const debts = this.#local.giveBack(subject, set.policies, this.#nowMicros());
+    return this.#decide(set, { allowed: true, debts, lacking: 0 }, 1, this.shared);
+  }
+
+  /**
+   * What would be decided on so many requests now, with no effect at all: no bucket's value or expiry changes, and
+   * nothing is counted. Never rejects.
+   */
+  async foresee(subject: string, buckets: BucketSet, requests: number): Promise<Decision> {
+    if (this.redis.usable) {
+      try {
+        const script = scriptFor(this.#peeks, buckets);
+        const answer = await this.redis.run(script, buckets.keysOf(subject), peekArguments(buckets.policies));
+        const { debts } = readTaken(answer, buckets.policies.length);
+        return this.#decide(buckets, foresee(buckets, debts, requests), requests, false);
+      } catch {
+        this.stats.redisFailures += 1;
+      }
+    }
+    const set = this.#localSet(buckets);
+    const debts = this.#local.peek(subject, set.policies, this.#nowMicros());
+    return this.#decide(set, foresee(set, debts, requests), requests, this.shared);
+  }
+
+  #fromRedis(answer: unknown, subject: string, buckets: BucketSet, requests: number): Decision {
     const taken: Taken = readTaken(answer, buckets.policies.length);
-    const now = this.#nowMicros();
-    this.#local.note(subject, buckets.policies, taken.debts, now);
-    return this.#count(decide(buckets, taken, cost, now, false));
+    this.#local.note(subject, buckets.policies, taken.debts, this.#nowMicros());
+    return this.#count(this.#decide(buckets, taken, requests, false));
+  }
+
+  #localSet(buckets: BucketSet): BucketSet {
+    return this.shared ? buckets.share(this.registry.live) : buckets;
+  }
+
+  #decide(set: BucketSet, taken: Taken, requests: number, degraded: boolean): Decision {
+    return decide(set, taken, requests, this.databaseClock.now() * 1000, degraded);
   }
 
   #count(decision: Decision): Decision {
-    if (decision.degraded) this.stats.degraded += 1;
-    if (decision.allowed) this.stats.allowed += 1;
-    else this.stats.refused[decision.tightest.class] = (this.stats.refused[decision.tightest.class] ?? 0) + 1;
+    const { stats } = this;
+    if (decision.degraded) stats.degraded += 1;
+    if (!decision.allowed) increment(stats.refused, decision.tightest.class);
+    else {
+      stats.allowed += 1;
+      for (const bucket of decision.buckets) if (bucket.lacking) increment(stats.wouldHaveRefused, bucket.class);
+    }
     return decision;
-  }
-
-  #script(buckets: BucketSet): RedisScript {
-    const script = this.#scripts[buckets.policies.length - 1];
-    if (script === undefined) throw new RangeError(`No script takes ${buckets.policies.length} buckets.`);
-    return script;
   }
 
   #nowMicros(): number {
     return Math.floor(this.clock.now() * 1000);
   }
+}
+
+function scriptFor(scripts: readonly RedisScript[], buckets: BucketSet): RedisScript {
+  const script = scripts[buckets.policies.length - 1];
+  if (script === undefined) throw new RangeError(`No script takes ${buckets.policies.length} buckets.`);
+  return script;
+}
+
+function increment(counts: Partial<Record<RateClass, number>>, rateClass: RateClass): void {
+  counts[rateClass] = (counts[rateClass] ?? 0) + 1;
 }

@@ -1,9 +1,13 @@
 import { buildSettings } from '../../../test/support/build-settings.js';
+import { FrozenClock } from '../../../test/support/frozen-clock.js';
+import { buildPolicyStore } from '../../../test/support/rate-limit-fakes.js';
 import type { RateClass } from '../../kernel/handler-marks.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { RateLimitPolicy } from './rate-limit.policy.js';
 
 describe('RateLimitPolicy', () => {
-  const policy = new RateLimitPolicy(buildSettings({ RATE_LIMITS: 'general.gold=5/60' }));
+  const settings = buildSettings({ RATE_LIMITS: 'general.gold=5/60' });
+  const policy = new RateLimitPolicy(settings, buildPolicyStore(), new DatabaseClock(new FrozenClock()));
   const classes: RateClass[] = ['general', 'query'];
 
   it('works each combination of classes and tier out once', () => {

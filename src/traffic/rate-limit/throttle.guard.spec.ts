@@ -78,6 +78,7 @@ describe('ThrottleGuard', () => {
         }),
       );
       expect(refused.headers).toEqual({
+        'x-ratelimit-decision': expect.stringMatching(/^rld_[0-9a-f]{24}$/),
         'x-ratelimit-limit': '2',
         'x-ratelimit-remaining': '0',
         'x-ratelimit-reset': '1700000030',
@@ -142,6 +143,7 @@ describe('ThrottleGuard', () => {
       expect(limiter.stats).toEqual({
         allowed: 1,
         refused: { query: 2 },
+        wouldHaveRefused: {},
         degraded: 0,
         redisFailures: 0,
         fencesLost: 0,

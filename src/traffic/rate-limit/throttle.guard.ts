@@ -1,12 +1,13 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { AccessService } from '../../identity/access/access.service.js';
 import { PayloadTooLargeError } from '../../kernel/app-error.js';
-import type { CredentialFence, RequestIdentity } from '../../kernel/auth-state.js';
+import type { ClientAuth, CredentialFence, RequestIdentity } from '../../kernel/auth-state.js';
 import { Settings } from '../../platform/config/settings.js';
 import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import type { BucketSet } from './bucket-set.js';
 import { ConcurrencyLimiter } from './concurrency-limiter.js';
+import { decisionId } from './decision-id.js';
 import type { Decision } from './limit-decision.js';
 import { LimiterService } from './limiter.service.js';
 import { type Marked, RateClassMarks } from './rate-class-marks.js';
@@ -26,7 +27,7 @@ interface Passage {
  * requests under way. It makes the one Redis call of a warm request, which takes from all buckets, or none, and makes a
  * provisional identity certain: the handler never runs on one that was revoked before the request came.
  *
- * Without Redis the identity is confirmed from PostgreSQL and this process's buckets enforce the limits.
+ * Without Redis the identity is confirmed from PostgreSQL and this process's buckets enforce its share of the limits.
  */
 @Injectable()
 export class ThrottleGuard implements CanActivate {
@@ -74,23 +75,24 @@ export class ThrottleGuard implements CanActivate {
     withoutRedis = !this.limiter.shared,
   ): boolean | Promise<boolean> {
     if (state.method === 'byot') {
-      this.concurrency.enter(passage.request.record.address, passage.reply.raw);
-      return true;
+      const entered = this.concurrency.enter(passage.request.record.address, passage.reply.raw);
+      return entered === undefined ? true : entered.then(() => true);
     }
-    const buckets = this.#bucketsOf(passage, state.tier);
+    const buckets = this.#bucketsOf(passage, state);
     if (buckets === null) return true;
-    if (withoutRedis) return admit(passage.reply, buckets, this.limiter.takeLocally(state.clientId, buckets));
-    return this.limiter.take(state.clientId, buckets).then((decision) => admit(passage.reply, buckets, decision));
+    const { clientId } = state;
+    if (withoutRedis) return admit(passage, clientId, buckets, this.limiter.takeLocally(clientId, buckets));
+    return this.limiter.take(clientId, buckets).then((decision) => admit(passage, clientId, buckets, decision));
   }
 
   async #throttleProvisional(passage: Passage, identity: RequestIdentity, fence: CredentialFence): Promise<boolean> {
     const { state } = identity;
-    const buckets = state.method === 'client' ? this.#bucketsOf(passage, state.tier) : null;
+    const buckets = state.method === 'client' ? this.#bucketsOf(passage, state) : null;
     if (buckets === null || state.method !== 'client') {
       return this.#throttle(passage, await this.#replace(passage, await identity.confirm()));
     }
     const decision = await this.limiter.takeFenced(fence, state.clientId, buckets);
-    if (typeof decision === 'object') return admit(passage.reply, buckets, decision);
+    if (typeof decision === 'object') return admit(passage, state.clientId, buckets, decision);
     return this.#throttle(passage, this.#replace(passage, await identity.renew()), decision === 'unavailable');
   }
 
@@ -101,13 +103,15 @@ export class ThrottleGuard implements CanActivate {
     return identity;
   }
 
-  #bucketsOf({ handler, controller }: Passage, tier: string): BucketSet | null {
-    return this.policy.bucketsFor(this.#marks.of(handler, controller), tier);
+  #bucketsOf({ handler, controller }: Passage, { tier, clientId }: ClientAuth): BucketSet | null {
+    return this.policy.bucketsFor(this.#marks.of(handler, controller), tier, clientId);
   }
 }
 
-function admit(reply: HttpReply, buckets: BucketSet, decision: Decision): true {
-  setRateLimitHeaders(reply, buckets, decision);
-  if (!decision.allowed) throw refusal(decision);
-  return true;
+function admit({ reply }: Passage, subject: string, buckets: BucketSet, decision: Decision): true {
+  setRateLimitHeaders(reply, decision);
+  if (decision.allowed) return true;
+  const id = decisionId(subject, buckets, decision);
+  reply.header('x-ratelimit-decision', id);
+  throw refusal(decision, id);
 }
