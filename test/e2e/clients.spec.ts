@@ -81,6 +81,10 @@ describe('making a client', () => {
       scopes: ['llm:invoke'],
       status: 'active',
       expires_at: null,
+      allowed_addresses: null,
+      allowed_models: null,
+      allowed_providers: null,
+      leak_reported_at: null,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       updated_at: answer.body.created_at,
       secrets: [
@@ -90,6 +94,8 @@ describe('making a client', () => {
           created_at: answer.body.created_at,
           expires_at: null,
           last_used_at: null,
+          last_used_address: null,
+          last_used_user_agent: null,
         },
       ],
     });
