@@ -5,7 +5,7 @@ import type { Settings } from '../../platform/config/settings.js';
 import { servingOptions } from '../../platform/database/data-source.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
-import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
+import { ReplicaReceiptsModule } from '../../platform/replicas/replica-receipts.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
@@ -37,7 +37,7 @@ export class ClientsCommandModule {
         }),
         TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
         RedisModule,
-        ReplicasModule,
+        ReplicaReceiptsModule,
         AuditModule,
       ],
       providers: [
