@@ -123,6 +123,8 @@ describe('the structure of /openapi.json', () => {
       'LLM: Gemini',
       'query',
       'clients',
+      'rate limits',
+      'ip rules',
       'api logs',
       'identity',
       'operations',

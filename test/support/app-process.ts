@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { MANY_ATTEMPTS } from './build-settings.js';
 import { eventually } from './eventually.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -31,6 +32,7 @@ export async function startAppProcess(env: Record<string, string>): Promise<AppP
         MASTER_KEY: 'a master key that only tests know of',
         BCRYPT_COST: '4',
         LOG_LEVEL: 'info',
+        ...MANY_ATTEMPTS,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,14 @@
 import { loadSettings } from '../../src/platform/config/load-settings.js';
 import type { Settings } from '../../src/platform/config/settings.js';
 
+/** Budgets of wrong credentials that no test meets by accident. */
+export const MANY_ATTEMPTS = {
+  AUTH_FAILURES_PER_ADDRESS: '100000/60',
+  AUTH_FAILURES_PER_CLIENT: '100000/60',
+  AUTO_BLOCK_FAILURES: 'off',
+  AUTO_BLOCK_CLIENT_IDS: 'off',
+};
+
 /**
  * Settings for a test: the shared PostgreSQL, no Redis unless asked for, cheap hashing. Overrides are environment
  * variables, so they are checked as in production.
@@ -12,6 +20,7 @@ export function buildSettings(overrides: Partial<Record<keyof Settings, string>>
     PORT: '0',
     LOG_LEVEL: 'silent',
     BCRYPT_COST: '4',
+    ...MANY_ATTEMPTS,
     ...overrides,
   });
 }

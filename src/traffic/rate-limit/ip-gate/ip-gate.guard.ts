@@ -1,17 +1,56 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import type { HttpRequest } from '../../../platform/http/http-request.js';
+import { HealthController } from '../../../platform/health/health.controller.js';
+import type { HttpReply, HttpRequest } from '../../../platform/http/http-request.js';
+import { addressKey } from '../address-key.js';
+import type { BucketSet } from '../bucket-set.js';
+import { decisionId } from '../decision-id.js';
+import type { Decision } from '../limit-decision.js';
+import { LimiterService } from '../limiter.service.js';
+import { refusal, setRateLimitHeaders } from '../rate-limit.headers.js';
+import { RateLimitPolicy } from '../rate-limit.policy.js';
+import { AddressClassMarks } from './address-class-marks.js';
+import { FailureBudgets } from './failure-budgets.service.js';
+import { RequestAttempt } from './request-attempt.js';
 
-/** First guard: what can be said of a request before anyone is known. */
+/** Nobody is known yet, so nobody has a tier. */
+const NO_TIER = '';
+
+/**
+ * First guard: what an address may do before anyone is known. Holds it to the class `address`, where that is limited, and
+ * sign-in routes (`@RateClasses('login')`) to the class `login`; and gives the request the `attempt` that stands between
+ * its credential and any hashing. Blocked addresses did not get here: the edge keeps them out.
+ *
+ * An address that has spent its failed attempts is not refused here but where hashing would begin (`AuthAttempt`):
+ * whoever presents a key that is known is let on, also from behind the address of one who guesses.
+ */
 @Injectable()
 export class IpGateGuard implements CanActivate {
-  canActivate(context: ExecutionContext): boolean {
+  readonly #marks = new AddressClassMarks();
+
+  constructor(
+    private readonly budgets: FailureBudgets,
+    private readonly policy: RateLimitPolicy,
+    private readonly limiter: LimiterService,
+  ) {}
+
+  /** @throws RateLimitedError. Without Redis this process's buckets decide, by its share of the limits. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const request = context.getArgByIndex<HttpRequest>(0);
-    request.attempt = {
-      address: request.record.address,
-      userAgent: request.raw.headers['user-agent'] ?? null,
-      reserve: () => Promise.resolve(),
-      succeeded: () => undefined,
-    };
-    return true;
+    const reply = context.getArgByIndex<HttpReply>(1);
+    request.attempt = new RequestAttempt(request, reply, this.budgets);
+    const controller = context.getClass();
+    if (controller === HealthController) return true;
+    const buckets = this.policy.bucketsFor(this.#marks.of(context.getHandler(), controller), NO_TIER);
+    if (buckets === null) return true;
+    const source = addressKey(request.record.address);
+    return this.limiter.take(source, buckets).then((decision) => admit(reply, source, buckets, decision));
   }
+}
+
+function admit(reply: HttpReply, source: string, buckets: BucketSet, decision: Decision): true {
+  setRateLimitHeaders(reply, decision);
+  if (decision.allowed) return true;
+  const id = decisionId(source, buckets, decision);
+  reply.header('x-ratelimit-decision', id);
+  throw refusal(decision, id);
 }
