@@ -10,6 +10,7 @@ const COLUMNS = [
 
 /** Few rows of big tables: those that end. */
 const INDEXES = [
+  ['clients_expires_at_idx', 'clients (expires_at) WHERE expires_at IS NOT NULL'],
   ['client_secrets_expires_at_idx', 'client_secrets (expires_at) WHERE expires_at IS NOT NULL'],
   ['client_secrets_finish_idle_since_idx', 'client_secrets (finish_idle_since) WHERE finish_idle_since IS NOT NULL'],
 ] as const;
@@ -33,8 +34,8 @@ export class AddSecretLife1775000001000 implements MigrationInterface {
     }
   }
 
-  /** Indexes go with their columns. */
   async down(runner: QueryRunner): Promise<void> {
+    for (const [name] of INDEXES) await runner.query(`DROP INDEX ${name}`);
     const columns = COLUMNS.map(([name]) => `DROP COLUMN ${name}`);
     await runner.query(`ALTER TABLE client_secrets ${columns.join(', ')}`);
   }

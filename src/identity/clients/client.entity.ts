@@ -11,6 +11,7 @@ export type ClientStatus = (typeof CLIENT_STATUSES)[number];
 @Check('clients_status_check', `status IN ('active', 'disabled')`)
 @Index('clients_created_at_idx', ['createdAt', 'clientId'])
 @Index('clients_name_idx', ['name', 'clientId'])
+@Index('clients_expires_at_idx', ['expiresAt'], { where: 'expires_at IS NOT NULL' })
 // The schema builder reads the columns of these in the table's order, or cannot tell an expression's.
 @Index('clients_status_idx', { synchronize: false })
 @Index('clients_tier_idx', { synchronize: false })

@@ -22,8 +22,12 @@ import { CredentialFenceEntity } from './credential-fence.entity.js';
 import { CredentialMetrics } from './credential-metrics.js';
 import { CredentialReader } from './credential-reader.js';
 import { CredentialSeal } from './credential-seal.js';
+import { ExpiryWarningEntity } from './expiry-warning.entity.js';
+import { ExpiryWarningsRepository } from './expiry-warnings.repository.js';
+import { ExpiryWarnings } from './expiry-warnings.service.js';
 import { FenceCarrier } from './fence-carrier.js';
 import { Revocations } from './revocations.js';
+import { SecretEnds } from './secret-ends.service.js';
 import { SecretHasher } from './secret-hasher.js';
 import { SecretMatcher } from './secret-matcher.js';
 import { SecretUses } from './secret-uses.js';
@@ -32,7 +36,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
 /** Clients and their credentials: how they are managed, and how they are checked. */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
+    TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity, ExpiryWarningEntity]),
     DatabaseModule,
     RedisModule,
     ReplicasModule,
@@ -59,6 +63,9 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     SecretUsesRepository,
     ClientSecretsRepository,
     ClientSecretsService,
+    SecretEnds,
+    ExpiryWarnings,
+    ExpiryWarningsRepository,
   ],
   exports: [ClientsService, CredentialService],
 })

@@ -17,7 +17,7 @@ export class SecretUsesRepository {
 
   /**
    * Notes uses in one statement; one that is earlier than what is noted is dropped, and so is one of a secret that is no
-   * more. No version changes. It never waits for a lock, so that it can be in nobody's way.
+   * more. The client learns of it to the hour, for the list. No version changes. It never waits for a lock, so that it can be in nobody's way.
    *
    * @returns the ids of secrets that others held locked: their uses were not noted.
    */
@@ -32,6 +32,14 @@ export class SecretUsesRepository {
          SET last_used_at = used.at, last_used_address = used.address, last_used_user_agent = used.user_agent
          FROM used JOIN free USING (id)
          WHERE secret.id = used.id AND (secret.last_used_at IS NULL OR secret.last_used_at < used.at)
+         RETURNING secret.client_id, used.at
+       ), due AS (
+         SELECT client.client_id, latest.at
+         FROM clients AS client JOIN (SELECT client_id, max(at) AS at FROM noted GROUP BY client_id) AS latest USING (client_id)
+         WHERE client.last_used_at IS NULL OR client.last_used_at < latest.at - interval '1 hour'
+         FOR NO KEY UPDATE OF client SKIP LOCKED
+       ), told AS (
+         UPDATE clients SET last_used_at = due.at FROM due WHERE clients.client_id = due.client_id
        )
        SELECT id FROM client_secrets WHERE id = ANY ($1::text[]) AND id NOT IN (SELECT id FROM free)`,
       [
