@@ -142,29 +142,37 @@ describe('clients revoke', () => {
   });
 
   it.each(['refuses', 'answers nothing'] as const)(
-    'with a Redis that %s: pending, and the outbox has it',
+    'with a Redis that %s: a replica that does not confirm is named, and the outbox has it',
     async (fault) => {
       const proxy = await TcpProxy.start(redis.url);
       try {
         if (fault === 'refuses') await proxy.refuse();
         else proxy.blackHole();
         const { clientId } = await insertClient(database);
+        await database.query(`INSERT INTO replicas (id, alone_seconds, stale_seconds) VALUES ('rep_mute', 17, 917)`);
         const started = performance.now();
         const revoked = await json(['clients', 'revoke', clientId], {
           DATABASE_URL: database.url,
           REDIS_URL: proxy.through(redis.url),
           AUTH_CACHE_RECHECK_SECONDS: '17',
         });
-        expect(revoked).toEqual({ client_id: clientId, revoked: true, propagation: 'pending', bounded_by_seconds: 17 });
+        expect(revoked).toEqual({
+          client_id: clientId,
+          revoked: true,
+          propagation: 'pending',
+          replicas_pending: 1,
+          bounded_by_seconds: 917,
+        });
         expect(performance.now() - started).toBeLessThan(10_000);
         expect(await fenceOf(clientId)).toHaveLength(1);
       } finally {
+        await database.query(`DELETE FROM replicas WHERE id = 'rep_mute'`);
         await proxy.stop();
       }
     },
   );
 
-  it('without Redis: pending, and the serving process finds the outbox by itself', async () => {
+  it('without Redis: complete, because the serving process confirms', async () => {
     const app = await createApp(buildSettings({ DATABASE_URL: database.url }));
     try {
       await app.listen(0, '127.0.0.1');
@@ -173,11 +181,8 @@ describe('clients revoke', () => {
       const status = async () =>
         (await fetch(`http://127.0.0.1:${port}/api/v1/whoami`, { headers: { 'x-api-key': apiKey } })).status;
       expect(await status()).toBe(200);
-      expect(await json(['clients', 'revoke', clientId])).toMatchObject({
-        propagation: 'pending',
-        bounded_by_seconds: 60,
-      });
-      await eventually(async () => (await status()) === 401, 10_000);
+      expect(await json(['clients', 'revoke', clientId])).toMatchObject({ propagation: 'complete' });
+      expect(await status()).toBe(401);
       await eventually(async () => (await fenceOf(clientId)).length === 0);
     } finally {
       app.getHttpServer().closeAllConnections();
@@ -281,7 +286,7 @@ describe('the environment', () => {
     writeFileSync(join(folder, '.data/env'), `# made\nDATABASE_URL=${database.url}\nMASTER_KEY=${'k'.repeat(40)}\n`);
     const { clientId } = await insertClient(database);
     const revoked = await json(['clients', 'revoke', clientId], { REDIS_URL: redis.url });
-    expect(revoked.propagation).toBe('pending');
+    expect(revoked.propagation).toBe('complete');
     expect(await redis.client.exists(`cn:{${clientId}}:fence`)).toBe(0);
   });
 

@@ -258,11 +258,20 @@ describe('CredentialCache', () => {
     expect(cache.remembered('client 0')).toBeDefined();
   });
 
-  it('forgets everything on demand, and lets nothing that was read before back in', () => {
+  it('forgets everything on demand', () => {
+    const { cache } = buildCache();
+    cache.remember(entryOf());
+    cache.forgetAll();
+    expect(cache.remembered(CLIENT_ID)).toBeUndefined();
+    cache.remember(entryOf());
+    expect(cache.remembered(CLIENT_ID)).toBeDefined();
+  });
+
+  it('ends everything on demand: nothing that was read before comes back', () => {
     const { cache } = buildCache();
     const entry = entryOf();
     cache.remember(entry);
-    cache.forgetAll();
+    cache.endAll();
     expect(cache.remembered(CLIENT_ID)).toBeUndefined();
     cache.remember(entry);
     expect(cache.remembered(CLIENT_ID)).toBeUndefined();

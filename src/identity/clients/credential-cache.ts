@@ -136,10 +136,15 @@ export class CredentialCache {
     this.#remembered.delete(clientId);
   }
 
-  /** Forgets everything; nothing that was read until now is let back in. */
+  /** Forgets everything that this process remembers. */
   forgetAll(): void {
-    this.#raiseFloor();
     this.#remembered.clear();
+  }
+
+  /** Forgets everything, and lets nothing back in that was read until now. */
+  endAll(): void {
+    this.#raiseFloor();
+    this.forgetAll();
   }
 
   /** Ends every entry older than `version` in this process, and keeps later writers of one out. */

@@ -100,9 +100,32 @@ export class CredentialService {
     return this.#verifyWithRedis(clientId, presented);
   }
 
-  /** Checks a client's secret against PostgreSQL now, whatever is remembered. Throws as `verify` does. */
-  async verifyAnew({ clientId, secret }: ClientCredential, attempt: AuthAttempt): Promise<VerifiedCredential> {
+  /**
+   * Checks a client's secret against PostgreSQL now, whatever is remembered; where a fence did not hold, by what another
+   * replica has put into Redis since, if it has. (Each replica's new entry breaks the fences of the others: if all of
+   * them went to PostgreSQL for it, a client that calls several would not be remembered by any.) Throws as `verify` does.
+   *
+   * @param broken the fence that did not hold.
+   */
+  async verifyAnew(
+    { clientId, secret }: ClientCredential,
+    attempt: AuthAttempt,
+    broken: CredentialFence | null = null,
+  ): Promise<VerifiedCredential> {
     const presented = { clientId, text: secret, digest: this.seal.digest(clientId, secret), attempt };
+    const since = broken === null ? null : await this.cache.fetch(clientId).catch(() => null);
+    const now = this.clock.now();
+    if (
+      since !== null &&
+      since.fence?.stamp !== broken?.stamp &&
+      !this.#isDue(since.credential, now) &&
+      this.#accepts(since, presented, now)
+    ) {
+      this.stats.redis += 1;
+      this.cache.remember(since);
+      // Redis held it just now, which is all that its fence could say.
+      return { client: since.client, fence: null };
+    }
     return this.#verifyWithDatabase(clientId, presented, this.cache.remembered(clientId) ?? null);
   }
 
@@ -113,7 +136,7 @@ export class CredentialService {
 
   /** Ends every cached entry of the client older than `version` in this process; `*` stands for all clients. */
   endLocally(clientId: string, version: string): void {
-    if (clientId === ALL_CLIENTS) this.cache.forgetAll();
+    if (clientId === ALL_CLIENTS) this.cache.endAll();
     else this.cache.raiseLocalFence(clientId, version);
     this.#unknown.delete(clientId);
   }
