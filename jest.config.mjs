@@ -31,12 +31,27 @@ const withServers = (name) => ({
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 });
 
+/** What is checked against each shape of Redis again: all that authenticates, revokes and limits. */
+const ON_ANY_REDIS = [
+  'security/{revocation,limits,credentials}',
+  'integration/{credential-cache,credential-degraded,limiter.service,limits-exactness,leases.service,throttle.guard,token-bucket-laws,redis.service}',
+];
+
+/** The same tests again, on the shape of Redis that test/support/redis-shape.ts finds in the globals. */
+const onShape = (shapeOfRedis) => ({
+  ...withServers(shapeOfRedis),
+  testMatch: ON_ANY_REDIS.map((files) => `<rootDir>/test/${files}.spec.ts`),
+  globals: { shapeOfRedis },
+});
+
 export default {
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     withServers('integration'),
     withServers('e2e'),
     withServers('security'),
+    onShape('cluster'),
+    onShape('sentinel'),
     // What compares times: run alone, one after the other.
     withServers('timing'),
   ],

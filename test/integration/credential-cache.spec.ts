@@ -154,7 +154,7 @@ describe('the credential cache', () => {
     const admin = await insertClient(database, { scopes: ['admin'] });
     await replica.authenticate(admin.apiKey);
     await accepted();
-    await redis.client.copy(redisKey.credential(admin.clientId), entryKey(), 'REPLACE');
+    await redis.client.set(entryKey(), (await redis.client.get(redisKey.credential(admin.clientId))) ?? '');
     const { state } = await other.authenticate(client.apiKey);
     expect(state).toMatchObject({ clientId: client.clientId, scopes: ['llm:invoke'] });
     await refused(wrongKeyOf(client.clientId), other);

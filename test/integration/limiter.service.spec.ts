@@ -1,49 +1,20 @@
 import type { Redis } from 'ioredis';
-import { Clock } from '../../src/kernel/clock.js';
 import type { RateClass } from '../../src/kernel/handler-marks.js';
-import { RedisService } from '../../src/platform/redis/redis.service.js';
 import { redisKey } from '../../src/platform/redis/redis-key.js';
-import { DatabaseClock } from '../../src/platform/replicas/database-clock.js';
 import { BucketPolicy } from '../../src/traffic/rate-limit/bucket-policy.js';
 import { BucketSet } from '../../src/traffic/rate-limit/bucket-set.js';
 import type { Decision } from '../../src/traffic/rate-limit/limit-decision.js';
-import { LimiterService } from '../../src/traffic/rate-limit/limiter.service.js';
-import { buildSettings } from '../support/build-settings.js';
+import type { LimiterService } from '../../src/traffic/rate-limit/limiter.service.js';
 import { eventually } from '../support/eventually.js';
-import { buildRegistry } from '../support/rate-limit-fakes.js';
+import { startLimiterReplica } from '../support/limiter-replica.js';
 import { RedisServer } from '../support/redis-server.js';
 import { redisShape } from '../support/redis-shape.js';
 import { createTestRedis, type TestRedis } from '../support/test-redis.js';
-
-class WrongClock extends Clock {
-  constructor(private readonly ahead: number) {
-    super();
-  }
-
-  override now(): number {
-    return super.now() + this.ahead;
-  }
-}
 
 function buildSet(...limits: [RateClass, number, number][]): BucketSet {
   return new BucketSet(
     limits.map(([rateClass, quota, windowSeconds]) => new BucketPolicy(rateClass, { quota, windowSeconds })),
   );
-}
-
-/** @param ahead milliseconds by which this machine's clock is wrong. @param live replicas that live. */
-async function startReplica(
-  url: string,
-  ahead = 0,
-  live = 1,
-): Promise<{ limiter: LimiterService; redis: RedisService }> {
-  const clock = new WrongClock(ahead);
-  const databaseClock = new DatabaseClock(clock);
-  databaseClock.measured(Date.now(), clock.now(), clock.now());
-  const redis = new RedisService(buildSettings({ REDIS_URL: url }), clock);
-  const limiter = new LimiterService(redis, clock, databaseClock, buildRegistry(live));
-  await redis.onModuleInit();
-  return { limiter, redis };
 }
 
 function times<T>(count: number, make: (index: number) => T): T[] {
@@ -56,7 +27,7 @@ function passed(decisions: readonly Decision[]): number {
 
 describe('LimiterService on a Redis of its own', () => {
   let redis: TestRedis;
-  let replicas: Awaited<ReturnType<typeof startReplica>>[];
+  let replicas: Awaited<ReturnType<typeof startLimiterReplica>>[];
   const [first, second] = [0, 1].map((index) => () => (replicas[index] as (typeof replicas)[0]).limiter) as [
     () => LimiterService,
     () => LimiterService,
@@ -64,7 +35,7 @@ describe('LimiterService on a Redis of its own', () => {
 
   beforeAll(async () => {
     redis = await createTestRedis();
-    replicas = await Promise.all([startReplica(redis.url), startReplica(redis.url)]);
+    replicas = await Promise.all([startLimiterReplica(redis.url), startLimiterReplica(redis.url)]);
   });
   afterEach(() => redis.client.flushdb());
   afterAll(async () => {
@@ -215,12 +186,12 @@ describe('LimiterService on a Redis of its own', () => {
 
 describe('LimiterService when its Redis fails', () => {
   let server: RedisServer;
-  let replica: Awaited<ReturnType<typeof startReplica>>;
+  let replica: Awaited<ReturnType<typeof startLimiterReplica>>;
   const set = buildSet(['general', 50, 3600]);
 
   beforeEach(async () => {
     server = await RedisServer.start();
-    replica = await startReplica(server.url);
+    replica = await startLimiterReplica(server.url);
   });
   afterEach(async () => {
     await replica.redis.onApplicationShutdown();
@@ -279,7 +250,7 @@ describe('LimiterService when its Redis fails', () => {
     await server.kill();
     expect(await replica.limiter.take('c1', set)).toMatchObject({ degraded: true });
     await server.restart();
-    await eventually(() => replica.redis.usable, 10_000);
+    await eventually(() => replica.redis.state === 'up', 10_000);
     expect(await replica.limiter.take('c1', set)).toMatchObject({ allowed: true, degraded: false });
   });
 

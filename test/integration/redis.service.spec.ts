@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { Clock } from '../../src/kernel/clock.js';
 import { RedisService, RedisUnavailableError } from '../../src/platform/redis/redis.service.js';
 import { buildSettings } from '../support/build-settings.js';
@@ -22,8 +22,7 @@ describe('RedisService', () => {
     service = new RedisService(buildSettings({ REDIS_URL: server.url }), new Clock());
     service.defineScript(ECHO_SCRIPT);
     await service.onModuleInit();
-    client = new Redis(server.url, { retryStrategy: () => 50 });
-    client.on('error', () => undefined);
+    client = server.connect();
   });
 
   afterEach(async () => {
@@ -53,27 +52,27 @@ describe('RedisService', () => {
   });
 
   describe('behind a fence', () => {
-    const fence = { key: 'fence', stamp: 'c1|7|', ttlMs: 60_000 };
-    const runFenced = () => service.runFenced(ECHO_SCRIPT, fence, ['count'], ['v']);
+    const fence = { key: '{c1}:fence', stamp: 'c1|7|', ttlMs: 60_000 };
+    const runFenced = () => service.runFenced(ECHO_SCRIPT, fence, ['{c1}:count'], ['v']);
     const put = (name: string, ...args: string[]) => client.call(name, ...args);
 
     it('runs while the value begins with the stamp, slides the expiry, and sees only its own keys', async () => {
-      await put('set', 'fence', 'c1|7|rest', 'PX', '1000');
-      await expect(runFenced()).resolves.toEqual({ held: true, result: ['count', 'v'] });
-      expect(Number(await put('pttl', 'fence'))).toBeGreaterThan(50_000);
+      await put('set', fence.key, 'c1|7|rest', 'PX', '1000');
+      await expect(runFenced()).resolves.toEqual({ held: true, result: ['{c1}:count', 'v'] });
+      expect(Number(await put('pttl', fence.key))).toBeGreaterThan(50_000);
     });
 
     it.each([
       ['nothing', null],
-      ['another stamp', ['set', 'fence', 'c1|8|rest']],
-      ['the beginning of the stamp only', ['set', 'fence', 'c1|7']],
-      ['an empty value', ['set', 'fence', '']],
-      ['a list', ['rpush', 'fence', 'c1|7|']],
-      ['a hash', ['hset', 'fence', 'c1|7|', 'x']],
+      ['another stamp', ['set', fence.key, 'c1|8|rest']],
+      ['the beginning of the stamp only', ['set', fence.key, 'c1|7']],
+      ['an empty value', ['set', fence.key, '']],
+      ['a list', ['rpush', fence.key, 'c1|7|']],
+      ['a hash', ['hset', fence.key, 'c1|7|', 'x']],
     ])('does nothing where there is %s', async (_what, command) => {
       if (command !== null) await put(...(command as [string, ...string[]]));
       await expect(runFenced()).resolves.toEqual({ held: false });
-      await expect(service.get('count')).resolves.toBeNull();
+      await expect(service.get('{c1}:count')).resolves.toBeNull();
     });
   });
 
@@ -100,10 +99,10 @@ describe('RedisService', () => {
   it('waits 200 ms at most for a server that does not answer, then not at all, and is back by itself', async () => {
     server.pause();
     for (let call = 0; call < 2; call++) expect(await refusal()).toBeLessThan(BOUND_MS + SLACK_MS);
-    expect(service.usable).toBe(false);
+    expect(service.state).not.toBe('up');
     expect(await refusal()).toBeLessThan(SLACK_MS);
     server.resume();
-    await eventually(() => service.usable, 5_000);
+    await eventually(() => service.state === 'up', 5_000);
   });
 
   it('holds 500 calls at once to the same bound', async () => {
@@ -121,7 +120,7 @@ describe('RedisService', () => {
 describe('RedisService without a server', () => {
   it('starts within a second and a half where nothing listens', async () => {
     const gone = await RedisServer.start();
-    await gone.stop();
+    await gone.kill();
     const service = new RedisService(buildSettings({ REDIS_URL: gone.url }), new Clock());
     const start = performance.now();
     await service.onModuleInit();

@@ -1,87 +1,81 @@
-import { createConnection } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../src/platform/database/free-port.js';
-import { GuardedProcess } from '../../src/platform/database/guarded-process.js';
+import type { Redis } from 'ioredis';
+import { RedisCluster } from './redis-cluster.js';
+import { SentinelSet } from './redis-sentinel.js';
+import { type RedisDeployment, redisShape } from './redis-shape.js';
+import { startSingle } from './redis-single.js';
 
-const START_TIMEOUT_MS = 10_000;
-const POLL_MS = 10;
+/** Clusters that take two seconds to start and can be used again, when they were left as they were found. */
+const spare: RedisDeployment[] = [];
+let drained = false;
 
-/** A real redis-server on a free port of 127.0.0.1, kept in memory only, that a test may kill, freeze and bring back. */
+if (typeof afterAll === 'function' && redisShape() === 'cluster') {
+  afterAll(async () => {
+    drained = true;
+    await Promise.all(spare.splice(0).map((cluster) => cluster.stop()));
+  });
+}
+
+/**
+ * A real Redis on free ports of 127.0.0.1, kept in memory only, that a test may kill, freeze and bring back as a whole:
+ * one redis-server, or the shape that the project of jest asks for.
+ */
 export class RedisServer {
-  private constructor(
-    private server: GuardedProcess,
-    readonly port: number,
-  ) {}
+  #whole = true;
+  #paused = false;
+
+  private constructor(private readonly deployment: RedisDeployment) {}
 
   static async start(): Promise<RedisServer> {
-    for (let attempt = 1; ; attempt++) {
-      const port = await freePort();
-      const server = await launch(port);
-      if (await becomesReady(server, port)) return new RedisServer(server, port);
-      await server.stop();
-      if (attempt === 5)
-        throw new Error('redis-server did not start: is it on the PATH (apt-get install redis-server)?');
-    }
+    return new RedisServer(await (spare.pop() ?? launch()));
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return this.deployment.url;
+  }
+
+  /** Of the server, or of the first of them. */
+  get port(): number {
+    return Number(this.deployment.addresses[0]?.split(':')[1]);
+  }
+
+  /** A connection for looking and meddling, past the code under test. It comes back by itself. */
+  connect(): Redis {
+    return this.deployment.connect();
   }
 
   /** As a crash would: connections break, data is gone, the port refuses. */
   async kill(): Promise<void> {
-    this.server.signal('SIGKILL');
-    await this.server.wait();
+    this.#whole = false;
+    await this.deployment.kill();
   }
 
   /** Freezes it: connections stand, nothing answers. */
   pause(): void {
-    this.server.signal('SIGSTOP');
+    this.#paused = true;
+    this.deployment.pause();
   }
 
   resume(): void {
-    this.server.signal('SIGCONT');
+    this.#paused = false;
+    this.deployment.resume();
   }
 
   /** Brings a killed server back, empty, on the same port. */
   async restart(): Promise<void> {
-    if (this.server.running) await this.kill();
-    this.server = await launch(this.port);
-    if (!(await becomesReady(this.server, this.port))) throw new Error('redis-server did not come back.');
+    await this.deployment.restart();
+    this.#whole = true;
   }
 
   async stop(): Promise<void> {
-    await this.server.stop();
+    if (redisShape() !== 'cluster' || drained || !this.#whole || this.#paused) return this.deployment.stop();
+    const client = this.deployment.connect();
+    await Promise.all([client.flushall(), client.script('FLUSH'), client.config('SET', 'maxmemory', '0')]);
+    client.disconnect();
+    spare.push(this.deployment);
   }
 }
 
-async function launch(port: number): Promise<GuardedProcess> {
-  const flags = { bind: '127.0.0.1', port, save: '', appendonly: 'no', databases: 10_000, dir: '/tmp' };
-  return GuardedProcess.start({
-    command: ['redis-server', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])],
-    stopSignal: 'TERM',
-    output: 'ignore',
-  });
-}
-
-async function becomesReady(server: GuardedProcess, port: number): Promise<boolean> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  while (server.running && Date.now() < deadline) {
-    if (await answersPing(port)) return true;
-    await delay(POLL_MS);
-  }
-  return false;
-}
-
-function answersPing(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
-    socket.setTimeout(1_000, () => socket.destroy());
-    socket.once('data', (data) => {
-      resolve(data.toString().startsWith('+PONG'));
-      socket.destroy();
-    });
-    socket.once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
-  });
+function launch(): Promise<RedisDeployment> {
+  if (redisShape() === 'cluster') return RedisCluster.start();
+  return redisShape() === 'sentinel' ? SentinelSet.start() : startSingle();
 }

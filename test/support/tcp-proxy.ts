@@ -1,45 +1,61 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { addressesBehind } from './redis-shape.js';
 
 type Fault =
   | { readonly kind: 'none' }
   | { readonly kind: 'black-hole' }
   | { readonly kind: 'delay'; readonly milliseconds: number };
 
+/** One port of the proxy, and what is behind it. */
+interface Door {
+  readonly target: { readonly host: string; readonly port: number };
+  /** 0 until it listened for the first time; the same from then on. */
+  port: number;
+  server: Server | undefined;
+}
+
 /**
  * A loopback proxy between the app and PostgreSQL or Redis, through which a test causes real network faults.
  *
  * `refuse` breaks every connection and closes the port; `blackHole` keeps connections and accepts new ones, but no byte
  * passes in either direction; `delay` holds each chunk back by so many milliseconds, each way; `heal` ends all of it.
+ *
+ * A Cluster or a Sentinel tells where its servers are: it has a port for each of them, and in what they say their
+ * addresses are exchanged for those.
  */
 export class TcpProxy {
   private fault: Fault = { kind: 'none' };
-  private server: Server | undefined;
+  private readonly doors: readonly Door[];
   private readonly pairs = new Set<readonly [Socket, Socket]>();
-  private boundPort = 0;
+  /** Connections that were made to it since it started. */
+  accepted = 0;
 
-  private constructor(
-    private readonly targetHost: string,
-    private readonly targetPort: number,
-  ) {}
+  private constructor(addresses: readonly string[]) {
+    this.doors = addresses.map((address) => {
+      const colon = address.lastIndexOf(':');
+      const target = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+      return { target, port: 0, server: undefined };
+    });
+  }
 
   /** @param target where to pass things on to: a `postgres://`, `redis://` or `http://` URL with a port. */
   static async start(target: string): Promise<TcpProxy> {
-    const url = new URL(target);
-    const proxy = new TcpProxy(url.hostname, Number(url.port));
+    const proxy = new TcpProxy(addressesBehind(target));
     await proxy.listen();
     return proxy;
   }
 
   get port(): number {
-    return this.boundPort;
+    return this.doors[0]?.port ?? 0;
   }
 
   /** The target's URL with the proxy in its place. */
   through(target: string): string {
+    if (this.doors.length > 1) return this.exchange(target);
     const url = new URL(target);
     url.hostname = '127.0.0.1';
-    url.port = String(this.boundPort);
+    url.port = String(this.port);
     return url.href;
   }
 
@@ -69,7 +85,7 @@ export class TcpProxy {
     const lost = this.fault.kind === 'black-hole';
     this.setFault({ kind: 'none' });
     if (lost) this.dropConnections();
-    if (!this.server) await this.listen();
+    await this.listen();
   }
 
   async stop(): Promise<void> {
@@ -83,29 +99,38 @@ export class TcpProxy {
   }
 
   private async listen(): Promise<void> {
-    const server = createServer((inbound) => this.accept(inbound));
-    server.listen(this.boundPort, '127.0.0.1');
-    await once(server, 'listening');
-    this.boundPort = (server.address() as AddressInfo).port;
-    this.server = server;
+    for (const door of this.doors) {
+      if (door.server) continue;
+      const server = createServer((inbound) => this.accept(inbound, door));
+      server.listen(door.port, '127.0.0.1');
+      await once(server, 'listening');
+      door.port = (server.address() as AddressInfo).port;
+      door.server = server;
+    }
   }
 
   private async close(): Promise<void> {
-    const server = this.server;
-    this.server = undefined;
+    const closing = this.doors.map(async (door) => {
+      const { server } = door;
+      door.server = undefined;
+      if (!server) return;
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+    });
     this.dropConnections();
-    if (!server) return;
-    server.close();
-    await once(server, 'close');
+    await Promise.all(closing);
   }
 
-  private accept(inbound: Socket): void {
-    const outbound = connect({ host: this.targetHost, port: this.targetPort });
+  private accept(inbound: Socket, { target }: Door): void {
+    this.accepted += 1;
+    const outbound = connect(target);
     const pair = [inbound, outbound] as const;
     this.pairs.add(pair);
-    for (const [from, to] of [pair, [outbound, inbound] as const]) {
+    const told = this.doors.length > 1;
+    for (const [from, to, change] of [[inbound, outbound, false] as const, [outbound, inbound, told] as const]) {
       from.setNoDelay(true);
-      from.on('data', (chunk) => this.pass(chunk, to));
+      from.on('data', (chunk) => this.pass(change ? this.exchangeIn(chunk) : chunk, to));
       from.on('error', () => from.destroy());
       from.on('close', () => {
         this.pairs.delete(pair);
@@ -120,5 +145,17 @@ export class TcpProxy {
     if (fault.kind === 'black-hole') return;
     if (fault.kind === 'none') to.write(chunk);
     else setTimeout(() => to.writable && to.write(chunk), fault.milliseconds);
+  }
+
+  private exchangeIn(chunk: Buffer): Buffer {
+    return chunk.includes('127.0.0.1') ? Buffer.from(this.exchange(chunk.toString('latin1')), 'latin1') : chunk;
+  }
+
+  /** An address as URLs and redirections write it, `CLUSTER SLOTS` and Sentinels: ports have the same number of digits. */
+  private exchange(text: string): string {
+    return text.replace(/(127\.0\.0\.1)(:|\r\n:|\r\n\$5\r\n)(\d{5})(?!\d)/g, (whole, host, between, port) => {
+      const door = this.doors.find(({ target }) => target.port === Number(port));
+      return door === undefined ? whole : `${host}${between}${door.port}`;
+    });
   }
 }

@@ -114,7 +114,7 @@ export class ClusterTopology implements RedisTopology {
       name,
       client: new Redis({ ...this.options, ...address }),
       probe: (client) => this.hooks.probe(client, this.#probeKey(node)),
-      onOpened: () => this.#refreshIn(REFRESH_MIN_MS),
+      onOpened: () => this.#suspect(),
       onClosed: () => this.hooks.onClosed?.(),
     });
     this.#nodes.set(name, node);
@@ -129,6 +129,12 @@ export class ClusterTopology implements RedisTopology {
       if (this.#slots[slotOf(key)] === node) return key;
     }
     return redisKey.probe('0');
+  }
+
+  /** What silenced one node may have silenced them all; and another one may have its slots soon. */
+  #suspect(): void {
+    for (const node of this.#nodes.values()) void node.check();
+    this.#refreshIn(REFRESH_MIN_MS);
   }
 
   #refreshIn(milliseconds: number): void {

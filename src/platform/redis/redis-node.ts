@@ -91,6 +91,14 @@ export class RedisNode {
     return this.context.deadlines.bound(send(this.client));
   }
 
+  /** Looks whether it still answers, before a request finds out; one that does not is left alone until it does. */
+  async check(): Promise<void> {
+    if (!this.usable) return;
+    await this.ask(this.options.probe).catch((error: unknown) => {
+      if (!isThere(error)) this.#open();
+    });
+  }
+
   /** Throws the connection away and makes another one, of which the connector says where it leads. */
   reconnect(): void {
     const { status } = this.client;
@@ -112,15 +120,16 @@ export class RedisNode {
     } else {
       this.context.stats.timeouts += 1;
       if (isReadOnly(error)) {
-        this.#open();
-        this.reconnect();
+        if (this.#open()) this.reconnect();
       } else if (this.#breaker.timedOut()) this.#opened();
     }
     throw new RedisUnavailableError();
   }
 
-  #open(): void {
-    if (this.#breaker.open()) this.#opened();
+  #open(): boolean {
+    const opens = this.#breaker.open();
+    if (opens) this.#opened();
+    return opens;
   }
 
   #opened(): void {
@@ -145,8 +154,7 @@ export class RedisNode {
     try {
       await this.ask(this.options.probe);
     } catch (error) {
-      // A node of a Cluster that has no slot, yet or any more, is there all the same.
-      if (!isReply(error) || redirectionOf(error) === null) {
+      if (!isThere(error)) {
         this.#probeFailed();
         return;
       }
@@ -165,4 +173,9 @@ export class RedisNode {
     else if (this.#breaker.failedProbes % PROBES_BEFORE_RECONNECT === 0) this.reconnect();
     this.#scheduleProbe();
   }
+}
+
+/** A node of a Cluster that has no slot, yet or any more, does not do what a probe asks, and is there all the same. */
+function isThere(error: unknown): boolean {
+  return isReply(error) && redirectionOf(error) !== null;
 }
