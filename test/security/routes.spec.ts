@@ -14,6 +14,7 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 
 /** Everything that answers without a credential. One more on this list is a decision, not an accident. */
 const OPEN = [
+  'POST /api/v1/leaked-keys',
   'GET /health/live',
   'GET /health/ready',
   'GET /openapi.json',
@@ -42,6 +43,8 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['PATCH /api/v1/ip-rules/:id', 'ip_rules:write'],
   ['DELETE /api/v1/ip-rules/:id', 'ip_rules:write'],
   ['GET /api/v1/api-logs', 'logs:read'],
+  ['GET /api/v1/api-logs/export', 'logs:read'],
+  ['GET /api/v1/api-logs/rollups', 'logs:read'],
   ['GET /metrics', 'metrics:read'],
   ['GET /api/v1/rate-limits', 'limits:read'],
   ['GET /api/v1/rate-limits/policies', 'limits:read'],

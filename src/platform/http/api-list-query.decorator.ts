@@ -4,7 +4,6 @@ import { DEFAULT_LIMIT, type FilterKind, type ListShape, MAX_LIMIT, MAX_TEXT } f
 
 /** Shows OpenAPI the parameters `parseListQuery` reads for this shape: `limit`, `cursor`, `sort` and its filters. */
 export function ApiListQuery<SortKey extends string>(shape: ListShape<SortKey>): MethodDecorator {
-  const sorts = Object.keys(shape.sortKeys).flatMap((key) => [key, `-${key}`]);
   return applyDecorators(
     ApiQuery({
       name: 'limit',
@@ -17,6 +16,14 @@ export function ApiListQuery<SortKey extends string>(shape: ListShape<SortKey>):
       description: '`next_cursor` of the page before, asked with the same sort.',
       schema: { type: 'string' },
     }),
+    ApiWholeListQuery(shape),
+  );
+}
+
+/** Shows OpenAPI the parameters of a list that is given whole: `sort` and the shape's filters. */
+export function ApiWholeListQuery<SortKey extends string>(shape: ListShape<SortKey>): MethodDecorator {
+  const sorts = Object.keys(shape.sortKeys).flatMap((key) => [key, `-${key}`]);
+  return applyDecorators(
     ApiQuery({
       name: 'sort',
       required: false,

@@ -5,8 +5,10 @@ import { PeriodicService } from '../../platform/jobs/periodic.service.js';
 import { log } from '../../platform/logging/log.js';
 import { ApiLogPartitionsRepository } from './api-log-partitions.repository.js';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+const MINUTE_MS = 60_000;
+const DAY_MS = 1_440 * MINUTE_MS;
+/** A partition that a long query held is tried again after this. */
+const ROUND_MS = 10 * MINUTE_MS;
 /** A process that cannot reach PostgreSQL at midnight has this many days of partitions ready. */
 const DAYS_AHEAD = 3;
 
@@ -21,7 +23,7 @@ export class ApiLogPartitionsService implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.periodic.every('api-log-partitions', HOUR_MS, () => this.maintain(), { once: true, immediately: true });
+    this.periodic.every('api-log-partitions', ROUND_MS, () => this.maintain(), { once: true, immediately: true });
   }
 
   /** One round. Rejects when PostgreSQL is away; the next round does what this one could not. */

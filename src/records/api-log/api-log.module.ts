@@ -14,6 +14,8 @@ import { ApiLogCopyRepository } from './api-log-copy.repository.js';
 import { ApiLogNumbers } from './api-log-numbers.js';
 import { ApiLogPartitionsRepository } from './api-log-partitions.repository.js';
 import { ApiLogPartitionsService } from './api-log-partitions.service.js';
+import { ApiLogExportController } from './export/api-log-export.controller.js';
+import { ApiLogExportService } from './export/api-log-export.service.js';
 import { ApiLogAggregationRepository } from './rollups/api-log-aggregation.repository.js';
 import { ApiLogAggregationService } from './rollups/api-log-aggregation.service.js';
 import { ApiLogProcessEntity } from './rollups/api-log-process.entity.js';
@@ -35,7 +37,7 @@ import { ApiLogSequenceEntity } from './rollups/api-log-sequence.entity.js';
     HealthModule,
     JobsModule,
   ],
-  controllers: [ApiLogController, ApiLogRollupsController],
+  controllers: [ApiLogController, ApiLogExportController, ApiLogRollupsController],
   providers: [
     ApiLogService,
     ApiLogRepository,
@@ -44,6 +46,7 @@ import { ApiLogSequenceEntity } from './rollups/api-log-sequence.entity.js';
     ApiLogPartitionsService,
     ApiLogPartitionsRepository,
     ApiLogNumbers,
+    ApiLogExportService,
     ApiLogAggregationService,
     ApiLogAggregationRepository,
     ApiLogRollupsService,
@@ -55,15 +58,17 @@ export class ApiLogModule implements OnModuleInit {
     private readonly metrics: MetricsService,
     private readonly writer: ApiLogWriter,
     private readonly aggregation: ApiLogAggregationService,
+    private readonly exports: ApiLogExportService,
   ) {}
 
   onModuleInit(): void {
-    const { metrics, writer, aggregation } = this;
+    const { metrics, writer, aggregation, exports } = this;
     metrics.gauge('api_log_queue_rows', 'API log rows that wait to be written.', () => writer.stats().queued);
     metrics.counter('api_log_rows_total', 'API log rows by what became of them.', () => {
       const { written, shed, rejected } = writer.stats();
       return { written, shed, rejected };
     });
+    metrics.gauge('api_log_exports', 'Exports of the API log that are under way.', () => exports.underWay);
     metrics.gauge(
       'api_log_missing_rows',
       'Numbered rows that never reached the API log, over the retention; 0 on replicas that do not count them.',

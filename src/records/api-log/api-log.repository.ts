@@ -8,9 +8,9 @@ import type { ApiLogDto } from './api-log.dto.js';
 import { type SearchWindow, SearchWindows } from './search-windows.js';
 
 /** What a window's search may take, and what narrower ones may when it took longer. */
-const WINDOW_TIMEOUTS_MS = [20, 150, 2_000];
+const WINDOW_TIMEOUTS_MS = [18, 150, 2_000];
 /** A search that has taken this long begins no further window: the page ends where it stands. */
-const SEARCH_MS = 20;
+const SEARCH_MS = 18;
 const DAY_MS = 86_400_000;
 const QUERY_CANCELED = '57014';
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
@@ -87,7 +87,7 @@ interface Search {
   readonly started: number;
 }
 
-/** Searches window after window, each for `timeout` milliseconds at most. */
+/** Searches window after window, each for `timeout` milliseconds at most, until the page is full or the time is up. */
 async function goOn(
   manager: EntityManager,
   query: ApiLogQuery,

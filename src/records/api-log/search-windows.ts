@@ -1,10 +1,12 @@
 const MINUTE_MS = 60_000;
 /** What the search of one window should take: much less than a page may take in all, much more than asking costs. */
-const AIM_MS = 12;
+const AIM_MS = 10;
 /** What asking costs, whatever is looked at. */
-const ASKING_MS = 1.5;
-const MAX_GROWTH = 32;
+const ASKING_MS = 0.75;
+const MAX_GROWTH = 16;
 const MAX_SHRINKAGE = 1 / 4;
+/** What was given up took an unknown time: the next try is sure to be much less. */
+const RETREAT = 1 / 16;
 
 /** A span of time to be searched, in milliseconds since the Unix epoch; null is open. */
 export interface SearchWindow {
@@ -16,7 +18,7 @@ export interface SearchWindow {
 
 /**
  * The windows in which a search goes through time, from the side it was asked to begin on. The first is a minute, the
- * next ones as wide as can be searched in about twelve milliseconds: dense rows are found in the first, rare ones after
+ * next ones as wide as can be searched in about ten milliseconds: dense rows are found in the first, rare ones after
  * few steps, and a search that finds nothing has read a bounded number of rows whenever it is stopped. Both outermost
  * windows are open, for rows that a wrong clock dated.
  */
@@ -69,7 +71,7 @@ export class SearchWindows {
     this.#edge = this.#before.edge;
     this.#near = this.#before.near;
     this.#width = Math.min(this.#width, Math.abs(this.end - this.#edge));
-    this.#resize(1 / MAX_GROWTH);
+    this.#resize(RETREAT);
   }
 
   #resize(factor: number): void {

@@ -58,7 +58,7 @@ export class ApiLogAggregationRepository {
       await client.query('BEGIN');
       try {
         await client.query(`SET LOCAL statement_timeout = ${DEADLINE_MS}`);
-        await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('core-nest:api-log-aggregation', 0))`);
+        await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('core-nest:api-log-aggregation:hour', 0))`);
         await client.query(AGGREGATE, [hour]);
         await client.query('COMMIT');
       } catch (error) {
