@@ -32,7 +32,7 @@ interface Document {
   };
 }
 
-const PUBLIC = ['GET /health/live', 'GET /health/ready'];
+const PUBLIC = ['GET /health/live', 'GET /health/ready', 'POST /api/v1/leaked-keys'];
 
 let core: TestApp;
 let document: Document;

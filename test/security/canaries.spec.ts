@@ -90,6 +90,24 @@ describe('values put where credentials go', () => {
     expect(await statusOf(planted(target), [admin, ...noise(canaries, target)], planted(body))).toBe(expected);
   });
 
+  it('a report of a leaked key', async () => {
+    const leaked = await app.makeClient({ scopes: ['llm:invoke'] });
+    const wrong = wrongKey(leaked.slice(0, 20));
+    const report = (body: string) =>
+      statusOf('POST /api/v1/leaked-keys', [['Content-Type', 'application/json'], ...noise(canaries, 'leak')], body);
+    for (const planted of [
+      '{"api_key":"CANARY"}',
+      '{"api_key":["CANARY"]}',
+      '{"CANARY":"CANARY"}',
+      '{"api_key":"CANARY',
+    ])
+      expect(await report(planted.replaceAll('CANARY', () => canaries.plant('a report')))).toBe(400);
+    expect(await report(JSON.stringify({ api_key: wrong.replace(/.$/, wrong.endsWith('0') ? '1' : '0') }))).toBe(400);
+    expect(await report(JSON.stringify({ api_key: wrong }))).toBe(404);
+    expect(await report(JSON.stringify({ api_key: leaked }))).toBe(200);
+    expect(await report(JSON.stringify({ api_key: leaked }))).toBe(404);
+  });
+
   it.each<[string, string, number]>([
     ['no HTTP', 'CANARY\r\n\r\n', 400],
     ['a method nobody knows', 'CANARY / HTTP/1.1\r\nHost: x\r\n\r\n', 400],

@@ -26,6 +26,9 @@ import { ExpiryWarningEntity } from './expiry-warning.entity.js';
 import { ExpiryWarningsRepository } from './expiry-warnings.repository.js';
 import { ExpiryWarnings } from './expiry-warnings.service.js';
 import { FenceCarrier } from './fence-carrier.js';
+import { LeakedKeysController } from './leaked-keys.controller.js';
+import { LeakedKeysRepository } from './leaked-keys.repository.js';
+import { LeakedKeysService } from './leaked-keys.service.js';
 import { Revocations } from './revocations.js';
 import { SecretEnds } from './secret-ends.service.js';
 import { SecretHasher } from './secret-hasher.js';
@@ -45,7 +48,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     JobsModule,
     HealthModule,
   ],
-  controllers: [ClientsController, ClientSecretsController],
+  controllers: [ClientsController, ClientSecretsController, LeakedKeysController],
   providers: [
     ClientsRepository,
     ClientsService,
@@ -63,6 +66,8 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     SecretUsesRepository,
     ClientSecretsRepository,
     ClientSecretsService,
+    LeakedKeysRepository,
+    LeakedKeysService,
     SecretEnds,
     ExpiryWarnings,
     ExpiryWarningsRepository,

@@ -5,7 +5,7 @@ import type { HttpRequest } from './http-request.js';
 import { parseJsonDocument } from './json-document.js';
 import { readRawBody } from './raw-body.js';
 
-/** What a management route reads at most. */
+/** What a management route reads at most, unless it says less. */
 export const JSON_BODY_LIMIT_BYTES = 102_400;
 
 const JSON_MEDIA_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
@@ -18,19 +18,24 @@ export type DtoClass<T extends object> = new () => T;
 /**
  * Reads and validates the JSON body of a management request.
  *
+ * @param limitBytes what the route reads at most.
  * @throws UnsupportedMediaTypeError when it is not announced as plain `application/json`.
- * @throws PayloadTooLargeError beyond 100 kB, before reading where the size is announced.
+ * @throws PayloadTooLargeError beyond that, before reading where the size is announced.
  * @throws MalformedBodyError when it is not strict JSON.
  * @throws InvalidRequestError naming each unknown or wrong field as `body.<name>`.
  */
-export async function readJsonBody<T extends object>(request: HttpRequest, dto: DtoClass<T>): Promise<T> {
+export async function readJsonBody<T extends object>(
+  request: HttpRequest,
+  dto: DtoClass<T>,
+  limitBytes: number = JSON_BODY_LIMIT_BYTES,
+): Promise<T> {
   const { headers } = request.raw;
   const type = headers['content-type'];
   if (type === undefined && headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0)
     throw missingBody();
   if (type === undefined || !JSON_MEDIA_TYPE.test(type) || headers['content-encoding'] !== undefined)
     throw new UnsupportedMediaTypeError('Send the body as "Content-Type: application/json", without an encoding.');
-  const bytes = await readRawBody(request, JSON_BODY_LIMIT_BYTES);
+  const bytes = await readRawBody(request, limitBytes);
   if (bytes.length === 0) throw missingBody();
   return validateBody(parseJsonDocument(bytes), dto);
 }
