@@ -1,11 +1,19 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsInt, Max, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, ValidateBy, ValidateIf } from 'class-validator';
 import type { NewSecret } from './client-secrets.service.js';
 import { IsTimeOrNull } from './clients.validators.js';
 
 /** 30 days. */
 const MAX_OVERLAP_SECONDS = 2_592_000;
-const OVERLAP = `must be whole seconds from 0 (at once) to ${MAX_OVERLAP_SECONDS} (30 days)`;
+
+const IsOverlap = () =>
+  ValidateBy({
+    name: 'isOverlap',
+    validator: {
+      validate: (value) => Number.isInteger(value) && value >= 0 && value <= MAX_OVERLAP_SECONDS,
+      defaultMessage: () => `must be whole seconds from 0 (at once) to ${MAX_OVERLAP_SECONDS} (30 days)`,
+    },
+  });
 
 /** Absent is fine; null is not, unless the field says so. */
 const MayBeAbsent = () => ValidateIf((_body, value) => value !== undefined);
@@ -20,9 +28,7 @@ export class RotateSecretDto {
     example: 86_400,
     description: 'Seconds for which the secrets before this one go on working. 0 revokes them.',
   })
-  @IsInt({ message: OVERLAP })
-  @Min(0, { message: OVERLAP })
-  @Max(MAX_OVERLAP_SECONDS, { message: OVERLAP })
+  @IsOverlap()
   expire_previous_in_seconds!: number;
 
   @ApiPropertyOptional({ type: String, format: 'date-time', nullable: true, default: null })
