@@ -128,14 +128,14 @@ it('waits for a reader that takes nothing, without a connection to PostgreSQL, a
 
 it('stops asking PostgreSQL when the caller leaves in the middle', async () => {
   const stop = new AbortController();
-  const response = await exported('', { signal: stop.signal });
-  const chunks = response.body?.[Symbol.asyncIterator]();
-  await chunks?.next();
+  const file = await exported('', { signal: stop.signal });
+  await file.body?.[Symbol.asyncIterator]().next();
   stop.abort();
   await eventually(async () => (await underWay()) === 0 && (await busyConnections()) === 0);
   await eventually(async () => {
-    const rows = await (await get('/api/v1/api-logs?status=499&limit=1')).json();
-    return rows.data[0]?.route === '/api/v1/api-logs/export';
+    const response = await get('/api/v1/api-logs?status=499&limit=1');
+    const { data } = (await response.json()) as { data: { route: string | null }[] };
+    return data[0]?.route === '/api/v1/api-logs/export';
   });
 });
 
