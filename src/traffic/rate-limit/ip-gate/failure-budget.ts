@@ -3,10 +3,11 @@ import type { AttemptBudget } from '../../../platform/config/attempt-budget.js';
 import type { RedisService } from '../../../platform/redis/redis.service.js';
 import { redisKey } from '../../../platform/redis/redis-key.js';
 import type { ReplicaRegistry } from '../../../platform/replicas/replica-registry.service.js';
-import { GIVE_ATTEMPT_BACK, TAKE_ATTEMPT } from './failure-budget.script.js';
+import { DECIDE_ATTEMPT, TAKE_ATTEMPT } from './failure-budget.script.js';
 import { LocalBudgets } from './local-budgets.js';
+import { WaitingLine } from './waiting-line.js';
 
-/** One attempt taken from a budget. Exactly one of the two is to be called in the end. */
+/** One attempt taken from a budget. Exactly one of the two is to be called in the end, once. */
 export interface Reservation {
   /** The attempt was right: it costs nothing. */
   giveBack(): void;
@@ -21,37 +22,40 @@ export class BudgetSpentError extends Error {
   }
 }
 
-/** Attempts of one subject in this process that are not decided, and callers that wait for one of them. */
-interface Line {
-  undecided: number;
-  readonly waiting: Set<() => void>;
+/** A budget that was found empty; times on the monotonic clock. */
+interface Spent {
+  /** When there is one attempt again, unless one is given back before. */
+  readonly until: number;
+  /** How long this is believed without asking again, so that a flood does not become Redis's load. */
+  readonly knownUntil: number;
+  /** Some of it may be given back yet. */
+  readonly undecided: boolean;
 }
 
-const MAX_WAITING = 1_000;
 const MAX_WAIT_MS = 2_000;
-/** How long a spent budget is not asked for again, so that a flood does not become Redis's load. */
-const REMEMBER_SPENT_MS = 1_000;
+const ASK_AGAIN_MS = 100;
+const BELIEVE_SPENT_MS = 1_000;
 const MAX_REMEMBERED = 50_000;
 
 /**
  * A number of failed attempts per subject and time, as a token bucket. An attempt is taken before it is made, in one
- * atomic step, and given back when it was right; so however many come at once, no more than the budget are made that
- * fail.
+ * atomic step, and given back when it was right; so however many come at once, on however many replicas, no more than
+ * the budget are made that fail.
  *
- * Attempts taken and not yet decided would make a burst of right ones look like a spent budget: whoever comes too late
- * waits, two seconds at most, and a thousand callers, until those of this process are decided.
+ * Attempts taken and not yet decided would make a burst of right ones look like a spent budget: whoever comes while
+ * there are some waits for them, two seconds and a thousand callers a subject at most.
  *
  * Redis holds the buckets, so that replicas share them. While it is away each replica has its share of the budget, and
- * at least one attempt; with no `REDIS_URL`, the whole. One that Redis carried out but answered too late stays spent.
+ * at least one attempt; with no `REDIS_URL`, the whole. An attempt that Redis took but confirmed too late stays spent.
  */
 export class FailureBudget {
   readonly #local = new LocalBudgets();
-  readonly #lines = new Map<string, Line>();
-  /** Subject to the time (monotonic) until which its budget is known to be spent. */
-  readonly #spentUntil = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  readonly #line = new WaitingLine();
+  /** Attempts of this process that are not decided. */
+  readonly #undecided = new Map<string, number>();
+  readonly #spent = new LRUCache<string, Spent>({ max: MAX_REMEMBERED });
+  readonly #asking = new Map<string, Promise<Reservation | Spent>>();
   readonly #windowMs: number;
-  /** Attempts given back since start, of all subjects. */
-  #returned = 0;
 
   /** @param name tells this budget's keys apart from others of the same subject. */
   constructor(
@@ -67,104 +71,102 @@ export class FailureBudget {
   async reserve(subject: string): Promise<Reservation> {
     const deadline = performance.now() + MAX_WAIT_MS;
     for (;;) {
-      const returned = this.#returned;
-      const line = this.#lines.get(subject);
-      const full = line !== undefined && line.undecided >= this.budget.attempts;
-      const outcome = full ? 0 : await this.#take(subject);
-      if (typeof outcome === 'object') return outcome;
-      const goOn = this.#returned !== returned && performance.now() < deadline;
-      if (!goOn && !(await this.#nextDecision(subject, deadline)))
-        throw new BudgetSpentError(Math.max(1, Math.ceil(outcome / 1000)));
+      const outcome = this.#known(subject) ?? (await this.#ask(subject));
+      if ('giveBack' in outcome) return outcome;
+      const leftMs = deadline - performance.now();
+      const waited =
+        outcome.undecided && leftMs > 0 && (await this.#line.wait(subject, Math.min(leftMs, ASK_AGAIN_MS)));
+      if (!waited) {
+        throw new BudgetSpentError(Math.max(1, Math.ceil((outcome.until - performance.now()) / 1000)));
+      }
     }
   }
 
-  /** Resolves to a reservation, or to how many milliseconds there will be none. */
-  async #take(subject: string): Promise<Reservation | number> {
-    const spentMs = (this.#spentUntil.get(subject) ?? 0) - performance.now();
-    if (spentMs > 0) return spentMs;
-    const unitMs = this.#windowMs / this.budget.attempts;
-    const fullInMs = await this.#takeFromRedis(subject, unitMs);
-    if (fullInMs === null) return this.#takeLocally(subject);
-    if (fullInMs >= 0) return this.#reservation(subject, unitMs, true);
-    return this.#noteSpent(subject, unitMs - fullInMs - this.#windowMs);
+  /** What needs no asking: a budget found spent a moment ago, or wholly taken by attempts of this process. */
+  #known(subject: string): Spent | null {
+    const now = performance.now();
+    const spent = this.#spent.get(subject);
+    if (spent !== undefined && spent.knownUntil > now) return spent;
+    if ((this.#undecided.get(subject) ?? 0) < this.budget.attempts) return null;
+    return { until: now, knownUntil: now, undecided: true };
   }
 
-  /** How long the bucket takes to fill up after taking one, negative when there was none; null without Redis. */
-  async #takeFromRedis(subject: string, unitMs: number): Promise<number | null> {
-    if (!this.redis.usable) return null;
-    try {
-      const answer = await this.redis.run(TAKE_ATTEMPT, [this.#key(subject)], this.#arguments(unitMs));
-      const [taken, micros] = answer as [number, number];
-      this.#local.note(subject, micros / 1000, performance.now());
-      return taken === 1 ? micros / 1000 : -micros / 1000;
-    } catch {
-      return null;
+  /** Takes one, one caller after the other where the budget was found spent: else all that wait would ask at once. */
+  async #ask(subject: string): Promise<Reservation | Spent> {
+    if (!this.#spent.has(subject)) return this.#take(subject);
+    const other = this.#asking.get(subject);
+    if (other !== undefined) {
+      await other;
+      return this.#known(subject) ?? this.#ask(subject);
     }
+    const asking = this.#take(subject).finally(() => this.#asking.delete(subject));
+    this.#asking.set(subject, asking);
+    return asking;
   }
 
-  #takeLocally(subject: string): Reservation | number {
+  async #take(subject: string): Promise<Reservation | Spent> {
+    if (this.redis.usable) {
+      try {
+        const unitMs = this.#windowMs / this.budget.attempts;
+        const answer = await this.redis.run(TAKE_ATTEMPT, this.#keys(subject), this.#words(unitMs));
+        const [taken, micros, undecided] = answer as [number, number, number];
+        const fullInMs = micros / 1000;
+        this.#local.note(subject, fullInMs, performance.now());
+        if (taken === 1) return this.#reservation(subject, unitMs, true);
+        return this.#noteSpent(subject, fullInMs + unitMs - this.#windowMs, undecided > 0);
+      } catch {
+        // This process's own budget stands in, below.
+      }
+    }
+    return this.#takeLocally(subject);
+  }
+
+  #takeLocally(subject: string): Reservation | Spent {
     const share = this.redis.configured ? Math.floor(this.budget.attempts / this.registry.live) : this.budget.attempts;
     const unitMs = this.#windowMs / Math.max(1, share);
     const { taken, fullInMs } = this.#local.take(subject, unitMs, this.#windowMs, performance.now());
     if (taken) return this.#reservation(subject, unitMs, false);
-    return this.#noteSpent(subject, fullInMs + unitMs - this.#windowMs);
+    return this.#noteSpent(subject, fullInMs + unitMs - this.#windowMs, this.#undecided.has(subject));
   }
 
-  #noteSpent(subject: string, forMs: number): number {
-    this.#spentUntil.set(subject, performance.now() + Math.min(forMs, REMEMBER_SPENT_MS));
-    return forMs;
+  #noteSpent(subject: string, forMs: number, undecided: boolean): Spent {
+    const now = performance.now();
+    const believeMs = Math.min(forMs, undecided ? ASK_AGAIN_MS : BELIEVE_SPENT_MS);
+    const spent = { until: now + forMs, knownUntil: now + believeMs, undecided };
+    this.#spent.set(subject, spent);
+    return spent;
   }
 
   #reservation(subject: string, unitMs: number, shared: boolean): Reservation {
-    const line = this.#lines.get(subject) ?? { undecided: 0, waiting: new Set() };
-    this.#lines.set(subject, line);
-    line.undecided += 1;
-    return {
-      giveBack: () => {
-        this.#local.giveBack(subject, unitMs, performance.now());
-        const given = shared
-          ? this.redis.run(GIVE_ATTEMPT_BACK, [this.#key(subject)], this.#arguments(unitMs)).catch(() => undefined)
-          : Promise.resolve();
-        void given.then(() => {
-          this.#spentUntil.delete(subject);
-          this.#returned += 1;
-          this.#decide(subject, line, 1);
-        });
-      },
-      keepSpent: () => this.#decide(subject, line, 0),
+    this.#undecided.set(subject, (this.#undecided.get(subject) ?? 0) + 1);
+    const decide = async (right: boolean) => {
+      if (right) this.#local.giveBack(subject, unitMs, performance.now());
+      if (shared) {
+        const words = [...this.#words(unitMs), right ? 1 : 0];
+        await this.redis.run(DECIDE_ATTEMPT, this.#keys(subject), words).catch(() => undefined);
+      }
+      this.#decided(subject, right);
     };
+    return { giveBack: () => void decide(true), keepSpent: () => void decide(false) };
   }
 
-  /** One attempt less is undecided: lets on as many of those that wait as there is room for, all when none is left. */
-  #decide(subject: string, line: Line, room: number): void {
-    line.undecided -= 1;
-    if (line.undecided === 0) this.#lines.delete(subject);
-    const woken = line.undecided === 0 ? [...line.waiting] : [...line.waiting].slice(0, room);
-    for (const wake of woken) wake();
+  #decided(subject: string, right: boolean): void {
+    const left = (this.#undecided.get(subject) ?? 1) - 1;
+    if (left > 0) this.#undecided.set(subject, left);
+    else this.#undecided.delete(subject);
+    if (right) {
+      this.#spent.delete(subject);
+      this.#line.wakeOne(subject);
+    } else if (left === 0) {
+      this.#line.wakeAll(subject);
+    }
   }
 
-  /** Waits for an attempt of the subject to be decided; false at once where there is none, or when it takes too long. */
-  #nextDecision(subject: string, deadline: number): Promise<boolean> {
-    const line = this.#lines.get(subject);
-    const leftMs = deadline - performance.now();
-    if (line === undefined || line.waiting.size >= MAX_WAITING || leftMs <= 0) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const settle = (decided: boolean) => {
-        clearTimeout(timer);
-        line.waiting.delete(wake);
-        resolve(decided);
-      };
-      const wake = () => settle(true);
-      const timer = setTimeout(() => settle(false), leftMs);
-      line.waiting.add(wake);
-    });
+  #keys(subject: string): readonly string[] {
+    return [redisKey.bucket(subject, this.name), redisKey.bucket(subject, `${this.name}_undecided`)];
   }
 
-  #key(subject: string): string {
-    return redisKey.bucket(subject, this.name);
-  }
-
-  #arguments(unitMs: number): readonly number[] {
+  #words(unitMs: number): readonly number[] {
     return [Math.floor(unitMs * 1000), this.#windowMs * 1000];
   }
 }

@@ -6,7 +6,7 @@ import { RedisService } from '../../../platform/redis/redis.service.js';
 import { ReplicaRegistry } from '../../../platform/replicas/replica-registry.service.js';
 import { addressKey } from '../address-key.js';
 import { BudgetSpentError, FailureBudget, type Reservation } from './failure-budget.js';
-import { GIVE_ATTEMPT_BACK, TAKE_ATTEMPT } from './failure-budget.script.js';
+import { DECIDE_ATTEMPT, TAKE_ATTEMPT } from './failure-budget.script.js';
 import { type Guess, OffenceTally } from './offence-tally.service.js';
 
 const FREE: Reservation = { giveBack: () => undefined, keepSpent: () => undefined };
@@ -31,7 +31,7 @@ export class FailureBudgets {
     registry: ReplicaRegistry,
     private readonly tally: OffenceTally,
   ) {
-    for (const script of [TAKE_ATTEMPT, GIVE_ATTEMPT_BACK]) redis.defineScript(script);
+    for (const script of [TAKE_ATTEMPT, DECIDE_ATTEMPT]) redis.defineScript(script);
     const budgetOf = (name: string, text: string) => {
       const budget = readAttemptBudget(text);
       return budget === null ? null : new FailureBudget(name, budget, redis, registry);
