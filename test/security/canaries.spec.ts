@@ -108,6 +108,19 @@ describe('values put where credentials go', () => {
     expect(await report(JSON.stringify({ api_key: leaked }))).toBe(404);
   });
 
+  it('a secret that is made beside another one, and asked for again', async () => {
+    const made = await app.makeClient({ name: 'rotated' });
+    const lines = [admin, ...noise(canaries, 'rotating')];
+    for (let time = 0; time < 2; time++) {
+      const target = `POST /api/v1/clients/${made.slice(0, 20)}/secrets`;
+      const answer = await app.ask(target, lines, '{"expire_previous_in_seconds":60}');
+      expect([answer?.status, answer?.headers['idempotent-replayed']]).toEqual([201, time === 0 ? undefined : 'true']);
+      const { client_secret, api_key } = JSON.parse(answer?.body ?? '') as Record<string, string>;
+      canaries.add('a rotated secret', client_secret?.slice(0, 30) ?? '');
+      expect(await statusOf('GET /api/v1/whoami', [['X-API-Key', api_key ?? '']])).toBe(200);
+    }
+  });
+
   it.each<[string, string, number]>([
     ['no HTTP', 'CANARY\r\n\r\n', 400],
     ['a method nobody knows', 'CANARY / HTTP/1.1\r\nHost: x\r\n\r\n', 400],
