@@ -7,17 +7,23 @@ import type { BucketPolicy } from '../../src/traffic/rate-limit/bucket-policy.js
 export class BucketModel {
   readonly #debts = new Map<string, bigint>();
 
-  take(policies: readonly BucketPolicy[], cost: number): boolean {
-    const after = policies.map((policy) => this.#debt(policy) + BigInt(cost) * BigInt(policy.windowMicros));
-    if (after.some((debt, index) => debt > capacity(policies[index] as BucketPolicy))) return false;
-    for (const [index, policy] of policies.entries()) this.#debts.set(policy.rateClass, after[index] as bigint);
+  /** What so many requests come to: all enforced buckets decide together, one in shadow for itself alone. */
+  take(policies: readonly BucketPolicy[], requests: number): boolean {
+    const fits = (policy: BucketPolicy) => this.#after(policy, requests) <= capacity(policy);
+    if (!policies.every((policy) => policy.shadow || fits(policy))) return false;
+    for (const policy of policies) if (fits(policy)) this.#debts.set(policy.name, this.#after(policy, requests));
     return true;
+  }
+
+  /** Which buckets in shadow would have refused so many requests. */
+  lacking(policies: readonly BucketPolicy[], requests: number): boolean[] {
+    return policies.map((policy) => policy.shadow && this.#after(policy, requests) > capacity(policy));
   }
 
   advance(policies: readonly BucketPolicy[], micros: number): void {
     for (const policy of policies) {
       const debt = this.#debt(policy) - BigInt(micros) * BigInt(policy.quota);
-      this.#debts.set(policy.rateClass, debt > 0n ? debt : 0n);
+      this.#debts.set(policy.name, debt > 0n ? debt : 0n);
     }
   }
 
@@ -25,8 +31,12 @@ export class BucketModel {
     return Number((capacity(policy) - this.#debt(policy)) / BigInt(policy.windowMicros));
   }
 
+  #after(policy: BucketPolicy, requests: number): bigint {
+    return this.#debt(policy) + BigInt(requests) * BigInt(policy.cost) * BigInt(policy.windowMicros);
+  }
+
   #debt(policy: BucketPolicy): bigint {
-    return this.#debts.get(policy.rateClass) ?? 0n;
+    return this.#debts.get(policy.name) ?? 0n;
   }
 }
 

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { Explanation } from './explain.service.js';
+import type { Decision } from './limit-decision.js';
 import { MODES, type Mode } from './limit-policy.js';
 import { presentSource, SourceView } from './rate-limits.view.js';
 
@@ -41,7 +42,12 @@ export class ExplanationView {
     description: 'The same as of a refusal for the same reason; null where nothing is counted.',
   })
   decision_id!: string | null;
-  @ApiProperty({ type: 'integer', nullable: true }) retry_after_seconds!: number | null;
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'Null where they are allowed, and where they are more than a bucket ever holds.',
+  })
+  retry_after_seconds!: number | null;
   @ApiProperty({ description: 'Redis is away: this is what the replica that answers would decide by itself.' })
   degraded!: boolean;
   @ApiProperty({ type: [ExplainedBucketView] }) buckets!: ExplainedBucketView[];
@@ -59,7 +65,7 @@ export function presentExplanation({ subject, tier, route, requests, decided, st
     n: requests,
     allowed,
     decision_id: decided?.id ?? null,
-    retry_after_seconds: allowed ? null : Math.max(decision?.tightest.resetSeconds ?? 0, 1),
+    retry_after_seconds: decision === undefined ? null : waitOf(decision, requests),
     degraded: decision?.degraded ?? false,
     buckets: presentBuckets(decided, requests),
     streams: {
@@ -69,6 +75,11 @@ export function presentExplanation({ subject, tier, route, requests, decided, st
       source: presentSource(streams.policy),
     },
   };
+}
+
+function waitOf({ allowed, buckets, tightest }: Decision, requests: number): number | null {
+  const never = buckets.some(({ shadow, quota, cost }) => !shadow && requests * cost > quota);
+  return allowed || never ? null : Math.max(tightest.resetSeconds, 1);
 }
 
 function presentBuckets(decided: Explanation['decided'], requests: number): ExplainedBucketView[] {
