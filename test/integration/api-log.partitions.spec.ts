@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import type { PeriodicService } from '../../src/platform/jobs/periodic.service.js';
 import { ApiLogPartitionsRepository } from '../../src/records/api-log/api-log-partitions.repository.js';
 import { ApiLogPartitionsService } from '../../src/records/api-log/api-log-partitions.service.js';
 import { buildSettings } from '../support/build-settings.js';
+import { eventually } from '../support/eventually.js';
 import { FrozenClock } from '../support/frozen-clock.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -38,6 +41,34 @@ describe('Partitions of the API log', () => {
     ).maintain();
   const insertAt = (time: string) =>
     database.query(`INSERT INTO api_logs (created_at, method, status, latency_ms) VALUES ($1, 'GET', 200, 1)`, [time]);
+
+  /** Reads and writes as the service does, one after the other and both at once, until stopped. */
+  function startTraffic(at: string) {
+    const traffic = { stopped: false, done: 0, longestMs: 0, failures: [] as unknown[] };
+    const work = async (sql: string) => {
+      const client = new Client({ connectionString: database.url });
+      await client.connect();
+      while (!traffic.stopped) {
+        const from = performance.now();
+        await client.query(sql).catch((error: unknown) => traffic.failures.push(error));
+        traffic.longestMs = Math.max(traffic.longestMs, performance.now() - from);
+        traffic.done++;
+        await delay(2);
+      }
+      await client.end();
+    };
+    const workers = [
+      'SELECT id FROM api_logs ORDER BY created_at DESC, id DESC LIMIT 50',
+      `INSERT INTO api_logs (created_at, method, status, latency_ms) VALUES ('${at}', 'GET', 200, 1)`,
+    ].map(work);
+    return Object.assign(traffic, {
+      async stop() {
+        traffic.stopped = true;
+        await Promise.all(workers);
+        return traffic;
+      },
+    });
+  }
 
   it('are made ahead, by UTC day, across a year and whatever the time zone of the server', async () => {
     await database.query(`ALTER DATABASE ${database.name} SET timezone = 'Pacific/Auckland'`);
@@ -95,6 +126,61 @@ describe('Partitions of the API log', () => {
       expect(await dropping).toEqual([]);
     });
     expect(await repository.dropBefore(new Date(Date.UTC(2027, 0, 2)))).toEqual(['api_logs_2027_01_01']);
+  });
+
+  it('go at once, and hold up nobody who reads or writes, not even behind a reader who stays', async () => {
+    const days = ['2027-01-01', '2027-01-02', '2027-01-03', '2027-01-04'];
+    await repository.ensureDays(days);
+    for (const day of days)
+      await database.query(
+        `INSERT INTO api_logs (created_at, method, status, latency_ms, route)
+         SELECT $1::timestamptz + n * interval '1 second', 'GET', 200, 1, repeat('x', 100) FROM generate_series(1, 20000) AS n`,
+        [`${day}T00:00:00Z`],
+      );
+    const traffic = startTraffic('2027-01-04T12:00:00Z');
+    await eventually(() => traffic.done > 50);
+
+    const times: number[] = [];
+    for (const day of ['02', '03']) {
+      const from = performance.now();
+      expect(await repository.dropBefore(new Date(`2027-01-${day}T00:00:00Z`))).toHaveLength(1);
+      times.push(performance.now() - from);
+    }
+    await pool.transaction('REPEATABLE READ', async (manager) => {
+      await manager.query('SELECT count(*) FROM api_logs');
+      for (let attempt = 0; attempt < 3; attempt++)
+        expect(await repository.dropBefore(new Date('2027-01-04T00:00:00Z'))).toEqual([]);
+      const [{ count }] = await manager.query('SELECT count(*)::int FROM api_logs');
+      expect(count).toBeGreaterThanOrEqual(40_000);
+    });
+    expect(await repository.dropBefore(new Date('2027-01-04T00:00:00Z'))).toEqual(['api_logs_2027_01_03']);
+
+    const { done, longestMs, failures } = await traffic.stop();
+    expect(failures).toEqual([]);
+    expect(done).toBeGreaterThan(200);
+    // Whoever queued behind one of the locks waited for half a second.
+    expect(longestMs).toBeLessThan(300);
+    expect(Math.min(...times)).toBeLessThan(100);
+    expect(await names()).toEqual(['2027_01_04']);
+  });
+
+  it('go in the end when their process died between the table and the file', async () => {
+    await repository.ensureDays(['2027-01-01', '2027-01-02']);
+    for (const step of [
+      "COMMENT ON TABLE api_logs_2027_01_01 IS 'core-nest: was a partition of api_logs, is being dropped'",
+      'ALTER TABLE api_logs DETACH PARTITION api_logs_2027_01_01',
+    ])
+      await database.query(step);
+    await database.query('ALTER TABLE api_logs DETACH PARTITION api_logs_2027_01_02');
+    expect(await repository.dropBefore(new Date('2028-01-01T00:00:00Z'))).toEqual(['api_logs_2027_01_01']);
+    // What somebody else took out of the log is theirs.
+    expect(await database.query('SELECT FROM api_logs_2027_01_02')).toEqual([]);
+  });
+
+  it('say so when they cannot be dropped for another reason than a lock', async () => {
+    await repository.ensureDays(['2027-01-01']);
+    await database.query('CREATE VIEW of_a_day AS SELECT * FROM api_logs_2027_01_01');
+    await expect(repository.dropBefore(new Date('2028-01-01T00:00:00Z'))).rejects.toMatchObject({ code: '2BP01' });
   });
 
   it('leave the rows of the earlier table until all of them are too old', async () => {

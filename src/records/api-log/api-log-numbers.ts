@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { ApiLogCopyRepository } from './api-log-copy.repository.js';
 
 const MAX_INT4 = 2_147_483_647;
@@ -15,7 +15,11 @@ export class ApiLogNumbers {
   #issued = 0;
   #marked = 0;
 
-  constructor(private readonly repository: ApiLogCopyRepository) {}
+  /** @param last the highest number a process may give. */
+  constructor(
+    private readonly repository: ApiLogCopyRepository,
+    @Optional() private readonly last: number = MAX_INT4,
+  ) {}
 
   get process(): number {
     return this.#process;
@@ -23,7 +27,7 @@ export class ApiLogNumbers {
 
   /** The next number, which goes with `process` as it is afterwards. */
   next(): number {
-    if (this.#issued === MAX_INT4) {
+    if (this.#issued === this.last) {
       this.#process = randomInt(1, MAX_INT4);
       this.#issued = 0;
       this.#marked = 0;
