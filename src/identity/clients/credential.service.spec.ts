@@ -205,6 +205,33 @@ describe('CredentialService', () => {
       expect(await check.service.verify(presenting('newer'), FREE_ATTEMPT)).toMatchObject({ fence: null });
     });
 
+    it('takes over what another replica wrote after its fence broke, and breaks no fence in turn', async () => {
+      const { first, check } = await second();
+      const broken = first.cache.remembered(CLIENT_ID)?.fence ?? null;
+      await check.service.verifyAnew(presenting('right'), FREE_ATTEMPT);
+      const again = await cost(first, async () => {
+        const answer = await first.service.verifyAnew(presenting('right'), FREE_ATTEMPT, broken);
+        expect(answer).toMatchObject({ client: { clientId: CLIENT_ID }, fence: null });
+      });
+      expect(again).toEqual({ reads: 0, hashes: 0, calls: 1 });
+      const fences = [first, check].map(({ cache }) => cache.remembered(CLIENT_ID)?.fence);
+      expect(fences[0]).toEqual(fences[1]);
+      expect(fences[0]).not.toEqual(broken);
+    });
+
+    it.each([
+      ['is still there', async () => undefined],
+      ['is gone', async ({ redis }: CredentialCheck) => redis.values.clear()],
+      ['is due', async () => elapse(RECHECK_MS)],
+    ])('reads PostgreSQL for a fence that did not hold where the entry %s', async (_name, become) => {
+      const { first } = await second();
+      const broken = first.cache.remembered(CLIENT_ID)?.fence ?? null;
+      await become(first);
+      first.clients.change(CLIENT_ID, { status: 'disabled' });
+      const anew = first.service.verifyAnew(presenting('right'), FREE_ATTEMPT, broken);
+      await expect(anew).rejects.toThrow(InvalidApiKeyError);
+    });
+
     it('carries the digest over a recheck', async () => {
       const { check } = await second();
       await elapse(RECHECK_MS);

@@ -87,7 +87,7 @@ class ClientIdentity implements RequestIdentity {
 
   async renew(): Promise<RequestIdentity> {
     const { credential, attempt } = this.presented;
-    const verified = await this.credentials.verifyAnew(credential, attempt);
+    const verified = await this.credentials.verifyAnew(credential, attempt, this.fence);
     return new ClientIdentity({ ...verified, fence: null }, this.presented, this.credentials);
   }
 }
