@@ -97,3 +97,30 @@ describe('BucketPolicy', () => {
     });
   });
 });
+
+describe('BucketPolicy.share', () => {
+  it.each([
+    [50, 3, 1, 16],
+    [50, 1, 1, 50],
+    [2, 3, 1, 1],
+    [10, 3, 4, 4],
+    [100, 7, 4, 14],
+  ])('of %d over %d replicas at a cost of %d is %d', (quota, replicas, cost, share) => {
+    const policy = new BucketPolicy('general', { quota, windowSeconds: 60 }, { cost, further: true, origin: 'env' });
+    expect(policy.share(replicas)).toMatchObject({ quota: share, windowSeconds: 60, cost, name: 'general:60' });
+  });
+
+  it('subtracts what was added, and never below nothing', () => {
+    fc.assert(
+      fc.property(cases, ({ policy, debt, units }) => {
+        const cost = policy.debtOf(units);
+        const added = policy.add(debt, cost);
+        if (added !== null) expect(policy.subtract(added, cost)).toEqual(debt);
+        const less = policy.subtract(debt, cost);
+        const expected = exact(policy, debt) - exact(policy, cost);
+        expect(exact(policy, less)).toBe(expected < 0n ? 0n : expected);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});

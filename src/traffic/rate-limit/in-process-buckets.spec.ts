@@ -1,5 +1,5 @@
 import type { RateClass } from '../../kernel/handler-marks.js';
-import { BucketPolicy } from './bucket-policy.js';
+import { BucketPolicy, type Debt, NO_DEBT } from './bucket-policy.js';
 import { InProcessBuckets } from './in-process-buckets.js';
 
 const T0 = 1_700_000_000_000_000;
@@ -164,5 +164,44 @@ describe('InProcessBuckets', () => {
       for (let index = 0; index < 1000; index += 1) drain(buckets, other, T0, `flood${index}`);
       expect(drain(buckets, policy, T0, 'client')).toBe(9);
     });
+  });
+});
+
+describe('InProcessBuckets of several windows', () => {
+  const hour = new BucketPolicy('general', { quota: 10, windowSeconds: 3600 });
+  const minute = new BucketPolicy('general', { quota: 3, windowSeconds: 60 }, { further: true, shadow: true });
+  const now = 1_700_000_000_000_000;
+
+  it('keeps them apart, and one in shadow has no say', () => {
+    const buckets = new InProcessBuckets();
+    const taken = [1, 2, 3, 4].map(() => buckets.take('a', [hour, minute], 1, now));
+    expect(taken.map(({ allowed, lacking }) => [allowed, lacking])).toEqual([
+      [true, 0],
+      [true, 0],
+      [true, 0],
+      [true, 2],
+    ]);
+    const debts = buckets.peek('a', [hour, minute], now);
+    expect([hour.remaining(debts[0] as Debt), minute.remaining(debts[1] as Debt)]).toEqual([6, 0]);
+    expect(buckets.size).toBe(2);
+  });
+
+  it('takes from none, in shadow or not, when one that is enforced refuses', () => {
+    const buckets = new InProcessBuckets();
+    expect(buckets.take('a', [minute, hour], 11, now)).toEqual({
+      allowed: false,
+      debts: [NO_DEBT, NO_DEBT],
+      lacking: 0,
+    });
+    expect(buckets.size).toBe(0);
+  });
+
+  it('gives back, and nothing to whom it does not know', () => {
+    const buckets = new InProcessBuckets();
+    buckets.take('a', [hour], 2, now);
+    expect(buckets.giveBack('a', [hour], now)).toEqual([hour.debtOf(1)]);
+    expect(buckets.giveBack('a', [hour], now)).toEqual([NO_DEBT]);
+    expect(buckets.giveBack('a', [hour], now)).toEqual([NO_DEBT]);
+    expect(buckets.giveBack('b', [hour], now)).toEqual([NO_DEBT]);
   });
 });

@@ -52,10 +52,12 @@ const MICROS = 1_000_000;
  */
 export function decide(set: BucketSet, taken: Taken, requests: number, now: number, degraded: boolean): Decision {
   const candidates = set.policies.map((policy, index) => inspect(policy, taken, index, requests));
-  const [first, ...others] = eligible(candidates, taken.allowed);
-  if (first === undefined) throw new RangeError('A decision needs at least one bucket.');
+  const allCount = taken.allowed && set.enforced === set;
+  const counting = allCount ? candidates : eligible(candidates, taken.allowed);
+  let [tightest] = counting;
+  if (tightest === undefined) throw new RangeError('A decision needs at least one bucket.');
   const tighter = taken.allowed ? hasLess : waitsLonger;
-  const tightest = others.reduce((best, candidate) => (tighter(candidate, best) ? candidate : best), first);
+  for (const candidate of counting) if (tighter(candidate, tightest)) tightest = candidate;
   return {
     allowed: taken.allowed,
     degraded,

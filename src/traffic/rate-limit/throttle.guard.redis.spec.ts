@@ -94,6 +94,20 @@ describe('ThrottleGuard with Redis', () => {
       expect(limiter.stats).toMatchObject({ allowed: 2, refused: { general: 1 }, degraded: 3, redisFailures: 3 });
     });
 
+    it('enforces its share of the limit where others live, and never less than a request', async () => {
+      const { send } = buildGuard({ redis: away(), live: 3, rateLimits: 'general.paid=10/60,general.free=2/60' });
+      const one = send('chat', buildIdentity(buildClient()));
+      await expect(one.pass()).resolves.toBe(true);
+      expect(one.headers).toMatchObject({
+        'x-ratelimit-limit': '3',
+        'x-ratelimit-remaining': '2',
+        'ratelimit-policy': '"general";q=3;w=60',
+      });
+      const free = () => send('chat', buildIdentity(buildClient({ clientId: 'c2', tier: 'free' })));
+      await expect(free().pass()).resolves.toBe(true);
+      await expect(free().pass()).rejects.toThrow(RateLimitedError);
+    });
+
     it('has a provisional identity checked anew, and does not ask Redis again', async () => {
       const { send, calls } = buildGuard({ redis: away() });
       const renewed = buildIdentity(buildClient());

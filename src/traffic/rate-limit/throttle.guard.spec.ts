@@ -1,3 +1,4 @@
+import { buildOverride, buildPolicy } from '../../../test/support/rate-limit-fakes.js';
 import { BYOT, buildClient, buildGuard, buildIdentity, FENCE } from '../../../test/support/throttle-guard.js';
 import {
   ConcurrencyLimitedError,
@@ -132,6 +133,50 @@ describe('ThrottleGuard', () => {
       expect(pass()).toBe(true);
       expect(headers).toEqual({});
       expect(limiter.stats.allowed).toBe(0);
+    });
+
+    it('has an override before the policy, at its cost', () => {
+      const shadow = { quota: 1, windowSeconds: 60, mode: 'shadow' as const };
+      const { send, limiter } = buildGuard({
+        policies: [buildPolicy()],
+        overrides: {
+          c1: [buildOverride({ windows: [{ quota: 7, windowSeconds: 70, mode: 'enforce' }, shadow], cost: 3 })],
+        },
+      });
+      const one = () => send('chat', buildIdentity(buildClient()));
+      const first = one();
+      expect(first.pass()).toBe(true);
+      expect(first.headers).toMatchObject({
+        'ratelimit-policy': '"general";q=7;w=70',
+        ratelimit: '"general";r=4;t=30',
+      });
+      expect(one().pass()).toBe(true);
+      expect(() => one().pass()).toThrow(
+        'The limit "general" of 7 units per 70 seconds, of which this request takes 3, is used up. Try again in 20 seconds.',
+      );
+      expect(limiter.stats).toMatchObject({ allowed: 2, wouldHaveRefused: { general: 2 }, refused: { general: 1 } });
+      const other = send('chat', buildIdentity(buildClient({ clientId: 'c2' })));
+      expect(other.pass()).toBe(true);
+      expect(other.headers['x-ratelimit-limit']).toBe('1');
+    });
+
+    it('says nothing where all buckets are in shadow, and lets everybody through', () => {
+      const windows = [{ quota: 1, windowSeconds: 60, mode: 'shadow' as const }];
+      const { send, limiter } = buildGuard({ policies: [buildPolicy({ windows })] });
+      for (let index = 0; index < 5; index += 1) {
+        const { pass, headers } = send('chat', buildIdentity(buildClient()));
+        expect(pass()).toBe(true);
+        expect(headers).toEqual({});
+      }
+      expect(limiter.stats).toMatchObject({ allowed: 5, wouldHaveRefused: { general: 4 } });
+    });
+
+    it('tells the moment of the reset by the database clock', () => {
+      const { send, databaseClock, clock } = buildGuard();
+      databaseClock.measured(clock.now() + 300_000, clock.now(), clock.now());
+      const { pass, headers } = send('chat', buildIdentity(buildClient()));
+      expect(pass()).toBe(true);
+      expect(headers['x-ratelimit-reset']).toBe('1700000304');
     });
 
     it('counts its decisions', () => {
