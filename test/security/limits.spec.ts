@@ -168,11 +168,14 @@ describe('a caller with only a provider token', () => {
 
   it('frees its places when it leaves without waiting for the answer', async () => {
     upstream.answer = () => undefined;
+    upstream.requests.length = 0;
     const text = JSON.stringify({ model: 'openai/gpt-4o', messages: [] });
     const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Provider-Token: sk-own\r\nContent-Length: ${text.length}\r\n`;
     const leaving = await Promise.all(Array.from({ length: BYOT_LIMIT }, () => RawConnection.open(replica().port)));
     for (const connection of leaving) connection.send(`${head}Content-Type: application/json\r\n\r\n${text}`);
-    await eventually(async () => (await byot('/api/v1/whoami')).status === 429);
+    // Each of them has its place before anybody else asks for one.
+    await eventually(() => upstream.requests.length === BYOT_LIMIT);
+    expect((await byot('/api/v1/whoami')).status).toBe(429);
     for (const connection of leaving) connection.close();
     await eventually(async () => (await byot('/api/v1/whoami')).status === 200);
   });
