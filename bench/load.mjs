@@ -19,9 +19,21 @@ end`;
 
 export const TOOL = spawnSync('wrk', ['--version'], { stdio: 'ignore' }).error ? 'autocannon' : 'wrk';
 
+/** Requests made before the first is sent, and then sent at random, each with a key of its own. */
+const MANY_KEYS = `
+local requests = {}
+init = function()
+  for key in io.lines(KEYS) do
+    wrk.headers["authorization"] = "Bearer " .. key
+    requests[#requests + 1] = wrk.format()
+  end
+end
+request = function() return requests[math.random(#requests)] end`;
+
 /**
  * Keeps `connections` busy with one request for some seconds.
  *
+ * @param request `{ url, method, headers, body, keys }`; with `keys`, each request carries one of them.
  * @returns requests a second, and their latency in milliseconds.
  * @throws Error when a single request was not answered with success: ratios of failures say nothing.
  */
@@ -38,11 +50,16 @@ export function stopLoad() {
   underWay?.kill();
 }
 
-async function byWrk({ url, method = 'GET', headers = {}, body }, { connections, seconds, directory }) {
+async function byWrk({ url, method = 'GET', headers = {}, body, keys }, { connections, seconds, directory }) {
   const script = join(directory, 'request.lua');
   const lines = [`wrk.method = ${lua(method)}`];
   for (const [name, value] of Object.entries(headers)) lines.push(`wrk.headers[${lua(name)}] = ${lua(value)}`);
   if (body !== undefined) lines.push(`wrk.body = ${lua(body)}`);
+  if (keys !== undefined) {
+    const file = join(directory, 'keys.txt');
+    writeFileSync(file, keys.join('\n'));
+    lines.push(MANY_KEYS.replace('KEYS', lua(file)));
+  }
   writeFileSync(script, [...lines, REPORT].join('\n'));
   const output = await outputOf('wrk', [
     '-t1',
@@ -63,13 +80,14 @@ async function byWrk({ url, method = 'GET', headers = {}, body }, { connections,
   };
 }
 
-async function byAutocannon({ url, method = 'GET', headers = {}, body }, { connections, seconds }) {
+async function byAutocannon({ url, method = 'GET', headers = {}, body, keys }, { connections, seconds }) {
   const { default: autocannon } = await import('autocannon');
   const result = await autocannon({
     url,
     method,
     headers,
     body,
+    requests: keys?.map((key) => ({ headers: { ...headers, authorization: `Bearer ${key}` } })),
     connections,
     duration: seconds,
     timeout: TIMEOUT_SECONDS,

@@ -22,6 +22,19 @@ export function onCore(core, command) {
   return core === null ? command : ['taskset', '-c', String(core), ...command];
 }
 
+/** The cores this run may use, as the launcher saw them before it pinned itself; none where processes cannot be pinned. */
+export const CORES = process.env.BENCH_CORES?.split(',').map(Number) ?? cores;
+
+/** Bytes of memory a process holds, its threads' included; NaN where that cannot be read. */
+export function residentBytes(pid) {
+  try {
+    const [, kilobytes] = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** Seconds of CPU a process has used, all its threads together; NaN where that cannot be read. */
 export function cpuSeconds(pid) {
   try {

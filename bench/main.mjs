@@ -41,8 +41,11 @@ async function measure(plan) {
 }
 
 function report(floors, { check }) {
-  for (const { text, value, met } of floors) console.log(`${met ? 'held  ' : 'MISSED'}  ${text}: ${value}`);
-  if (check && floors.some(({ met }) => !met)) process.exitCode = 1;
+  for (const { text, value, met, required } of floors) {
+    const verdict = required ? (met ? 'held' : 'MISSED') : met ? 'goal met' : 'goal not met';
+    console.log(`${verdict.padEnd(12)}  ${text}: ${value}`);
+  }
+  if (check && floors.some(({ met, required }) => required && !met)) process.exitCode = 1;
 }
 
 async function interrupt() {

@@ -66,7 +66,7 @@ export function median(numbers) {
 }
 
 /** Loads a server until its code is compiled: the more there is of it, and the busier the machine, the longer that takes. */
-async function warmUp(subject, seconds, directory) {
+export async function warmUp(subject, seconds, directory) {
   let answered = 0;
   for (let attempt = 0; attempt < WARM_ATTEMPTS && answered < WARM_REQUESTS; attempt++) {
     const { requests, rate } = await load(subject, { connections: subject.connections, seconds, directory });

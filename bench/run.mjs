@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { LOAD_CORE, onCore, ROOT, SERVER_CORE } from './machine.mjs';
+import { CORES, LOAD_CORE, onCore, ROOT, SERVER_CORE } from './machine.mjs';
 
 const NODE = join(ROOT, 'node_modules/.bin/node');
 
@@ -11,7 +11,8 @@ if (!existsSync(NODE)) {
   process.exit(1);
 }
 const [command, ...words] = onCore(LOAD_CORE, [NODE, join(ROOT, 'bench/main.mjs'), ...process.argv.slice(2)]);
-const env = { ...process.env, ...(SERVER_CORE === null ? {} : { BENCH_SERVER_CORE: String(SERVER_CORE) }) };
+const pinned = SERVER_CORE === null ? {} : { BENCH_SERVER_CORE: String(SERVER_CORE), BENCH_CORES: CORES.join(',') };
+const env = { ...process.env, ...pinned };
 const child = spawn(command, words, { cwd: ROOT, env, stdio: 'inherit' });
 // The terminal sends Ctrl-C to the child as well: this process only has to outlive it.
 process.on('SIGINT', () => undefined);

@@ -2,11 +2,17 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { degraded } from './degraded.mjs';
+import { floor, goal } from './floors.mjs';
+import { lists } from './lists.mjs';
 import { load } from './load.mjs';
 import { onCore, ROOT, SERVER_CORE } from './machine.mjs';
+import { manyClients } from './many-clients.mjs';
 import { paced, quantile } from './paced.mjs';
+import { replicas } from './replicas.mjs';
 import { compare, median } from './rounds.mjs';
 import { watchStall } from './stall.mjs';
+import { whoami } from './subjects.mjs';
 import { comparison, digits, table } from './table.mjs';
 
 const PACED_PER_SECOND = 500;
@@ -25,12 +31,11 @@ async function rest(stack, plan) {
   const core = await stack.coreNest({ redis: true });
   const alone = await stack.coreNest({ redis: false });
   const plain = await stack.bcryptEveryHit();
-  const headers = { authorization: `Bearer ${stack.client.key}` };
   const base = { name: 'bare Nest on Fastify, small JSON', server: bare, url: `${bare.origin}/small` };
-  const whoami = { name: 'whoami, warm key, Redis', server: core, url: `${core.origin}/api/v1/whoami`, headers };
+  const { key } = stack.client;
   const subjects = [
-    whoami,
-    { ...whoami, name: 'whoami, warm key, without Redis', server: alone, url: `${alone.origin}/api/v1/whoami` },
+    { ...whoami(core, key), name: 'whoami, warm key, Redis' },
+    { ...whoami(alone, key), name: 'whoami, warm key, without Redis' },
     {
       name: 'plain reading: bcrypt on every hit',
       server: plain,
@@ -42,7 +47,11 @@ async function rest(stack, plan) {
   const result = await compare(base, subjects, { ...plan, directory: stack.directory });
   console.log(comparison(result));
   await printLog(stack, core);
-  return [floor('whoami ≥ 0.30 of bare Nest on Fastify', result.rows[1].ratio, (ratio) => ratio >= 0.3)];
+  const [, { ratio }] = result.rows;
+  return [
+    floor('whoami ≥ 0.30 of bare Nest on Fastify', ratio, (value) => value >= 0.3),
+    goal('whoami ≥ 0.40 of bare Nest on Fastify', ratio, (value) => value >= 0.4),
+  ];
 }
 
 /** A chat completion, whole, against the least a proxy can be, and against Portkey. */
@@ -68,6 +77,7 @@ async function chat(stack, plan) {
   const [, ours, theirs] = result.rows;
   return [
     floor('chat ≥ 0.35 of the minimal proxy', ours.ratio, (ratio) => ratio >= 0.35),
+    goal('chat ≥ 0.42 of the minimal proxy', ours.ratio, (ratio) => ratio >= 0.42),
     floor('chat ≥ 5 × Portkey', ours.ratio / theirs.ratio, (ratio) => ratio >= 5),
   ];
 }
@@ -121,12 +131,12 @@ async function latency(stack, plan) {
 /** The event loop while secrets are guessed. */
 async function stall(stack, plan) {
   const [, { server, ...completion }] = await chatSubjects(stack, 'bench');
-  const whoami = { url: `${server.origin}/api/v1/whoami`, headers: completion.headers };
-  await paced((index) => [whoami, completion][index % 2], { perSecond: 200, seconds: plan.warmSeconds });
+  const good = [whoami(server, stack.client.key), completion];
+  await paced((index) => good[index % 2], { perSecond: 200, seconds: plan.warmSeconds });
   const rows = [];
   let best = Number.POSITIVE_INFINITY;
   for (let attempt = 1; attempt <= STALL_ATTEMPTS && best > STALL_FLOOR_MS; attempt++) {
-    const { quiet, attacked } = await watchStall(server, [whoami, completion], {
+    const { quiet, attacked } = await watchStall(server, good, {
       clientId: stack.client.id,
       loopDelayFile: stack.loopDelayFile,
       seconds: plan.attackSeconds,
@@ -202,10 +212,6 @@ function stallRow(name, { loop, goodP99, goodMax, goodStatuses, probeMax, guessS
   ];
 }
 
-function floor(text, value, holds, unit = '') {
-  return { text, value: `${digits(value)}${unit}`, met: holds(value) };
-}
-
 /** In the order they run. */
 export const SECTIONS = [
   { name: 'rest', title: 'REST', run: rest },
@@ -213,5 +219,10 @@ export const SECTIONS = [
   { name: 'stream', title: 'Chat completion, streamed', run: stream },
   { name: 'latency', title: 'Latency', run: latency },
   { name: 'stall', title: 'Event loop under wrong secrets', run: stall },
+  { name: 'replicas', title: 'Three replicas', run: replicas },
+  { name: 'degraded', title: 'Without Redis, after having had one', run: degraded },
+  { name: 'clients', title: 'Many clients', run: manyClients },
   { name: 'primitives', title: 'Primitives', run: primitives },
+  // Last: what it fills PostgreSQL with would be in the way of the others.
+  { name: 'lists', title: 'Lists at size', run: lists },
 ];

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { built } from './built.mjs';
-import { cpuSeconds, onCore, ROOT, SERVER_CORE } from './machine.mjs';
+import { cpuSeconds, onCore, ROOT, residentBytes, SERVER_CORE } from './machine.mjs';
 
 const NODE = join(ROOT, 'node_modules/.bin/node');
 const READY_MS = 30_000;
@@ -49,6 +49,11 @@ export class Server {
   /** Seconds of CPU used since it started. */
   get cpuSeconds() {
     return cpuSeconds(this.#process.pid);
+  }
+
+  /** Bytes of memory it holds. */
+  get residentBytes() {
+    return residentBytes(this.#process.pid);
   }
 
   signal(name) {

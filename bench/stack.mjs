@@ -5,11 +5,13 @@ import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
 import { built, builtPath } from './built.mjs';
 import { LOAD_CORE, ROOT } from './machine.mjs';
 import { Server } from './server.mjs';
 
 const NOBODY = 65_534;
+const SCOPES = ['llm:invoke', 'metrics:read', 'clients:read', 'logs:read'];
 const SERVERS = join(ROOT, 'bench/servers');
 const PORTKEY = join(ROOT, 'node_modules/@portkey-ai/gateway/build/start-server.js');
 
@@ -27,7 +29,7 @@ export class Stack {
 
   async start() {
     await this.#startPostgres();
-    await this.#startRedis();
+    this.redis = await this.startRedis();
     this.upstream = await this.#server({
       name: 'upstream',
       words: [join(SERVERS, 'upstream.mjs')],
@@ -41,6 +43,11 @@ export class Stack {
       MASTER_KEY: randomBytes(32).toString('hex'),
       RATE_LIMITS: 'general.bench=900000000/3600',
       BCRYPT_COST: '10',
+      // Else the guesses of one section would be refused before they cost anything, and the next sections with them.
+      AUTH_FAILURES_PER_ADDRESS: '10000/60',
+      AUTH_FAILURES_PER_CLIENT: '10000/60',
+      AUTO_BLOCK_FAILURES: 'off',
+      AUTO_BLOCK_CLIENT_IDS: 'off',
       LOG_LEVEL: 'warn',
       OPENAI_API_KEY: 'sk-bench',
       OPENAI_BASE_URL: `${this.upstream.origin}/v1`,
@@ -65,7 +72,7 @@ export class Stack {
     return this.#server({
       name: 'bcrypt-every-hit',
       words: [join(SERVERS, 'bcrypt-every-hit.mjs')],
-      env: { REDIS_URL: this.redisUrl },
+      env: { REDIS_URL: this.redis.url },
       readyPath: '/ready',
     });
   }
@@ -74,18 +81,70 @@ export class Stack {
     return this.#server({ name: 'portkey', words: [PORTKEY, '--port={port}', '--headless'], readyPath: '/' });
   }
 
-  /** core-nest as `npm start` runs it; `redis: false` on in-process state. */
-  coreNest({ redis }) {
-    const name = redis ? 'core-nest' : 'core-nest-without-redis';
+  /**
+   * core-nest as `npm start` runs it; `redis: false` on in-process state, another Redis than the common one by itself.
+   *
+   * @param name of a server of its own.
+   */
+  coreNest({ redis, name = redis ? 'core-nest' : 'core-nest-without-redis', core }) {
     const words = ['--import', join(SERVERS, 'loop-delay.mjs'), builtPath('main.js')];
     if (this.profile !== undefined)
       words.unshift('--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`);
     return this.#server({
       name,
       words,
-      env: { ...this.settings, LOOP_DELAY_FILE: this.loopDelayFile, ...(redis ? { REDIS_URL: this.redisUrl } : {}) },
+      env: {
+        ...this.settings,
+        LOOP_DELAY_FILE: this.loopDelayFile,
+        ...(redis ? { REDIS_URL: redis.url ?? this.redis.url } : {}),
+      },
       readyPath: '/health/ready',
+      core,
     });
+  }
+
+  /** One of several on the common stores. */
+  replica(number, core) {
+    return this.coreNest({ redis: true, name: `core-nest-replica-${number}`, core });
+  }
+
+  /** Servers behind one address; their CPU is counted together, and the balancer's not at all. */
+  async balanced(servers, core = LOAD_CORE) {
+    const balancer = await this.#server({
+      name: `balancer-of-${servers.length}`,
+      words: [join(SERVERS, 'balancer.mjs')],
+      env: { TARGETS: servers.map(({ port }) => port).join(',') },
+      readyPath: '/health/ready',
+      core,
+    });
+    return {
+      origin: balancer.origin,
+      get cpuSeconds() {
+        return servers.reduce((sum, server) => sum + server.cpuSeconds, 0);
+      },
+    };
+  }
+
+  /** A Redis: `{ url, signal(name) }`. */
+  async startRedis() {
+    const { freePort } = await built('platform/database/free-port.js');
+    const { GuardedProcess } = await built('platform/database/guarded-process.js');
+    const port = await freePort();
+    const redis = await GuardedProcess.start({
+      command: ['redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+      stopSignal: 'TERM',
+      output: 'ignore',
+    });
+    this.#stops.push(() => redis.stop());
+    return { url: `redis://127.0.0.1:${port}`, signal: (name) => redis.signal(name) };
+  }
+
+  /** Bytes that the common Redis uses for what it holds. */
+  async redisBytes() {
+    const client = new Redis(this.redis.url);
+    const text = await client.info('memory');
+    client.disconnect();
+    return Number(/^used_memory_dataset:(\d+)/m.exec(text)?.[1]);
   }
 
   /** Events of streams that the upstream has written since start. */
@@ -140,22 +199,9 @@ export class Stack {
     this.postgresUrl = postgres.url;
   }
 
-  async #startRedis() {
-    const { freePort } = await built('platform/database/free-port.js');
-    const { GuardedProcess } = await built('platform/database/guarded-process.js');
-    const port = await freePort();
-    const redis = await GuardedProcess.start({
-      command: ['redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-      stopSignal: 'TERM',
-      output: 'ignore',
-    });
-    this.#stops.push(() => redis.stop());
-    this.redisUrl = `redis://127.0.0.1:${port}`;
-  }
-
   async #createClient() {
     const words = [builtPath('cli.js'), 'clients', 'create', '--name', 'bench', '--tier', 'bench'];
-    words.push('--scope', 'llm:invoke', '--scope', 'metrics:read', '--json');
+    words.push(...SCOPES.flatMap((scope) => ['--scope', scope]), '--json');
     const env = { PATH: process.env.PATH, ...this.settings };
     const { stdout } = await promisify(execFile)(process.execPath, words, { env, cwd: this.directory });
     const { client_id: id, api_key: key } = JSON.parse(stdout);
