@@ -68,6 +68,7 @@ const PROBLEM: Schema = {
     instance: { ...text, format: 'uri-reference' },
     code: { ...text, description: 'Stable: what a program should look at.' },
     request_id: text,
+    decision_id: { ...text, description: 'Of a 429: names the decision, as `POST /api/v1/rate-limits/explain` does.' },
     errors: {
       type: 'array',
       items: { type: 'object', required: ['location', 'message'], properties: { location: text, message: text } },
