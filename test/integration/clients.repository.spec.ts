@@ -191,7 +191,7 @@ describe('findForAuthentication', () => {
       expiresAt: expiresAt.getTime(),
       ...UNRESTRICTED,
       usedFrom: [],
-      secrets: [{ id: secret.id, hashedSecret: secret.hashedSecret, expiresAt: null }],
+      secrets: [{ id: secret.id, hashedSecret: secret.hashedSecret, hint: 'ab12', expiresAt: null }],
     });
   });
 

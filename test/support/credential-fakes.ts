@@ -1,3 +1,4 @@
+import { hintOf } from '../../src/identity/clients/api-key.js';
 import type { CredentialRecord } from '../../src/identity/clients/cached-credential.js';
 import type { ClientsRepository } from '../../src/identity/clients/clients.repository.js';
 import { type ClientCredential, CredentialService } from '../../src/identity/clients/credential.service.js';
@@ -142,13 +143,18 @@ export function buildRecord(overrides: Partial<CredentialRecord> = {}): Credenti
     expiresAt: null,
     ...UNRESTRICTED,
     usedFrom: [],
-    secrets: [buildSecret('right')],
+    secrets: [buildSecret('right', null, overrides.clientId)],
     ...overrides,
   };
 }
 
-export function buildSecret(text: string, expiresAt: number | null = null): CredentialRecord['secrets'][number] {
-  return { id: `id of ${text}`, hashedSecret: `hash of ${text}`, expiresAt };
+export function buildSecret(
+  text: string,
+  expiresAt: number | null = null,
+  clientId = CLIENT_ID,
+): CredentialRecord['secrets'][number] {
+  const hint = hintOf(clientId, new Secret(text));
+  return { id: `id of ${text}`, hashedSecret: `hash of ${text}`, hint, expiresAt };
 }
 
 /** What a caller presents. */
@@ -179,7 +185,7 @@ export function buildCredentialCheck({
     settings,
     clock,
     repository,
-    { note: (secretId) => uses.push(secretId) } as unknown as SecretUses,
+    { note: (secretId: string) => uses.push(secretId) } as unknown as SecretUses,
     registry as unknown as ReplicaRegistry,
   );
   const matcher = new SecretMatcher(bcrypt as unknown as SecretHasher);

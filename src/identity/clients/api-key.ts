@@ -80,8 +80,7 @@ export function generateSecretId(): string {
 export function generateCredential(clientId: string): NewCredential {
   if (!isClientId(clientId)) throw new Error('A secret is made for a client id and nothing else.');
   const secret = randomDigits(SECRET_DIGITS);
-  const checksum = writeNumber(crc32(`${clientId}_${secret}`));
-  const clientSecret = `${secret}${checksum}`;
+  const clientSecret = `${secret}${checksumOf(clientId, secret)}`;
   return {
     clientId,
     secret: new Secret(secret),
@@ -89,6 +88,11 @@ export function generateCredential(clientId: string): NewCredential {
     apiKey: new Secret(`${clientId}_${clientSecret}`),
     hint: clientSecret.slice(-HINT_LENGTH),
   };
+}
+
+/** The hint of a client's secret, whether it is genuine or not: it tells which of several it could be, without hashing. */
+export function hintOf(clientId: string, secret: Secret): string {
+  return checksumOf(clientId, secret.reveal()).slice(-HINT_LENGTH);
 }
 
 /** Random base62 digits, each as likely as any other. */
@@ -100,6 +104,10 @@ export function randomDigits(count: number): string {
     }
   }
   return digits;
+}
+
+function checksumOf(clientId: string, secret: string): string {
+  return writeNumber(crc32(`${clientId}_${secret}`));
 }
 
 function startsWithId(text: string): boolean {

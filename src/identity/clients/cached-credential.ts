@@ -2,6 +2,8 @@
 export interface CachedSecret {
   readonly id: string;
   readonly hashedSecret: string;
+  /** Tells which of several secrets one could be. */
+  readonly hint: string;
   /** Milliseconds since the epoch; null: never. */
   readonly expiresAt: number | null;
   /** Keyed digest of the secret bcrypt has accepted for this hash; null while none was presented. */

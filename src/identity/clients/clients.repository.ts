@@ -92,6 +92,7 @@ export class ClientsRepository {
       secrets: found.secrets.map((secret) => ({
         id: secret.id,
         hashedSecret: secret.hashedSecret,
+        hint: secret.hint,
         expiresAt: secret.expiresAt?.getTime() ?? null,
       })),
     };

@@ -18,7 +18,7 @@ const DAY_MS = 24 * 3600 * 1000;
 function buildCredential(overrides: Partial<CachedCredential> = {}): CachedCredential {
   return {
     ...buildRecord(),
-    secrets: [{ id: 'a', hashedSecret: 'hash of right', expiresAt: null, digest: 'd' }],
+    secrets: [{ id: 'a', hashedSecret: 'hash of right', hint: 'abcd', expiresAt: null, digest: 'd' }],
     checkedAt: Date.now(),
     ...overrides,
   };

@@ -18,7 +18,7 @@ const credential: CachedCredential = {
   allowedProviders: ['openai'],
   usedFrom: ['192.0.2.1'],
   checkedAt: 1_700_000_000_000,
-  secrets: [{ id: 's1', hashedSecret: '$2b$10$x|y', expiresAt: 5, digest: 'd' }],
+  secrets: [{ id: 's1', hashedSecret: '$2b$10$x|y', hint: 'abcd', expiresAt: 5, digest: 'd' }],
 };
 
 describe('CredentialSeal', () => {

@@ -81,7 +81,7 @@ interface WireCredential {
   allowed_providers: readonly string[] | null;
   used_from: readonly string[];
   checked_at: number;
-  secrets: { id: string; hashed_secret: string; expires_at: number | null; digest: string | null }[];
+  secrets: { id: string; hashed_secret: string; hint: string; expires_at: number | null; digest: string | null }[];
 }
 
 function toWire(credential: CachedCredential): WireCredential {
@@ -100,6 +100,7 @@ function toWire(credential: CachedCredential): WireCredential {
     secrets: credential.secrets.map((secret) => ({
       id: secret.id,
       hashed_secret: secret.hashedSecret,
+      hint: secret.hint,
       expires_at: secret.expiresAt,
       digest: secret.digest,
     })),
@@ -122,6 +123,7 @@ function fromWire(wire: WireCredential): CachedCredential {
     secrets: wire.secrets.map((secret) => ({
       id: secret.id,
       hashedSecret: secret.hashed_secret,
+      hint: secret.hint,
       expiresAt: secret.expires_at,
       digest: secret.digest,
     })),

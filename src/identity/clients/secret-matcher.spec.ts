@@ -1,5 +1,6 @@
 import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 import { Secret } from '../../kernel/secret.js';
+import { hintOf } from './api-key.js';
 import type { SecretHasher } from './secret-hasher.js';
 import { type PresentedSecret, SecretMatcher } from './secret-matcher.js';
 
@@ -7,6 +8,7 @@ const NOW = 1_000;
 const storedSecret = (id: string, overrides: { expiresAt?: number; digest?: string } = {}) => ({
   id,
   hashedSecret: `hash of ${id}`,
+  hint: hintOf('c', new Secret(id)),
   expiresAt: overrides.expiresAt ?? null,
   digest: overrides.digest ?? null,
 });
@@ -84,8 +86,29 @@ describe('SecretMatcher', () => {
         hashed: true,
       });
     }
-    expect(spent).toHaveLength(3);
+    expect(spent).toEqual(['dummy', 'dummy', 'dummy']);
   });
+
+  it('spends one hash on a secret that has the hint of another, like on any', async () => {
+    const { spent, matcher } = countingHasher();
+    const lookalike = { ...storedSecret('a'), hint: hintOf('c', new Secret('b')) };
+    await expect(matcher.match([lookalike], presentedSecret('b'), NOW)).resolves.toEqual({
+      secret: null,
+      hashed: true,
+    });
+    expect(spent).toEqual(['hash of a']);
+  });
+
+  it.each(['a', 'e', 'wrong'])(
+    'spends one hash while there are five secrets, whatever is presented: %s',
+    async (text) => {
+      const { spent, matcher } = countingHasher();
+      const secrets = ['a', 'b', 'c', 'd', 'e'].map((id) => storedSecret(id));
+      const { secret } = await matcher.match(secrets, presentedSecret(text), NOW);
+      expect(secret?.id ?? 'wrong').toBe(text);
+      expect(spent).toHaveLength(1);
+    },
+  );
 
   it('does not take what it knows for another hash', async () => {
     const { spent, matcher } = countingHasher();
@@ -115,11 +138,11 @@ describe('SecretMatcher', () => {
     expect(spent).toEqual([]);
   });
 
-  it('finds the second of two secrets', async () => {
+  it('finds the second of two secrets without hashing for the first', async () => {
     const { spent, matcher } = countingHasher();
     const { secret } = await matcher.match([storedSecret('a'), storedSecret('b')], presentedSecret('b'), NOW);
     expect(secret?.id).toBe('b');
-    expect(spent).toEqual(['hash of a', 'hash of b']);
+    expect(spent).toEqual(['hash of b']);
   });
 
   it('says that nothing was hashed when there is nothing to hash, and can spend the same', async () => {

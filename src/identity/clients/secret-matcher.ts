@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { Secret } from '../../kernel/secret.js';
+import { hintOf } from './api-key.js';
 import { type CachedSecret, hasExpired } from './cached-credential.js';
 import { equalText } from './credential-seal.js';
 import { SecretHasher } from './secret-hasher.js';
@@ -56,7 +57,8 @@ export class SecretMatcher {
   }
 
   /**
-   * As `known`, and where nothing is known, by bcrypt, once the attempt could be reserved.
+   * As `known`, and where nothing is known, by bcrypt, once the attempt could be reserved. The hint picks the secret to
+   * compare with, so that a client that is rotating its secrets costs one bcrypt like any other, right or wrong.
    *
    * @param usedFrom addresses the client's secrets were last right from.
    * @throws ServiceUnavailableError when too many hashes wait; RateLimitedError when too many attempts failed.
@@ -69,25 +71,25 @@ export class SecretMatcher {
   ): Promise<Match<T>> {
     const known = this.known(secrets, presented.digest, now);
     if (known !== null) return { secret: known, hashed: false };
-    let hashed = false;
-    if (secrets.some((secret) => !hasExpired(secret, now))) {
-      await presented.attempt.reserve(presented.clientId, usedFrom);
-      // Whoever waited for its turn may find that another caller's hash has answered for it.
-      const meanwhile = this.known(secrets, presented.digest, now);
-      if (meanwhile !== null) {
-        presented.attempt.succeeded();
-        return { secret: meanwhile, hashed: false };
-      }
+    const alive = secrets.filter((secret) => !hasExpired(secret, now));
+    if (alive.length === 0) return { secret: null, hashed: false };
+    await presented.attempt.reserve(presented.clientId, usedFrom);
+    // Whoever waited for its turn may find that another caller's hash has answered for it.
+    const meanwhile = this.known(secrets, presented.digest, now);
+    if (meanwhile !== null) {
+      presented.attempt.succeeded();
+      return { secret: meanwhile, hashed: false };
     }
-    for (const secret of secrets) {
-      if (hasExpired(secret, now)) continue;
-      hashed = true;
+    const hint = hintOf(presented.clientId, presented.text);
+    const candidates = alive.filter((secret) => secret.hint === hint);
+    for (const secret of candidates) {
       if (await this.#compare(secret.hashedSecret, presented)) {
         presented.attempt.succeeded();
-        return { secret, hashed };
+        return { secret, hashed: true };
       }
     }
-    return { secret: null, hashed };
+    if (candidates.length === 0) await this.#spend(presented);
+    return { secret: null, hashed: true };
   }
 
   /**
@@ -96,7 +98,11 @@ export class SecretMatcher {
    */
   async spend(presented: PresentedSecret, usedFrom: readonly string[] = []): Promise<void> {
     await presented.attempt.reserve(presented.clientId, usedFrom);
-    await this.#shared(presented.digest, () => this.hasher.spendAsIfMatching(presented.text));
+    await this.#spend(presented);
+  }
+
+  #spend(presented: PresentedSecret): Promise<boolean> {
+    return this.#shared(presented.digest, () => this.hasher.spendAsIfMatching(presented.text));
   }
 
   #compare(hashedSecret: string, presented: PresentedSecret): Promise<boolean> {
