@@ -56,6 +56,22 @@ module.exports = {
       ['\\.(entity|repository|module)\\.ts$', '^src/platform/database/'],
       'The rules of a room do not know how its rows are stored.',
     ),
+    {
+      name: 'lists-alone-read-from-a-replica',
+      comment: 'A replica lags: what is decided, authentication above all, is decided on the primary.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: [
+          '^src/platform/database/',
+          '^src/records/',
+          'clients-list\\.repository\\.ts$',
+          'clients-command\\.module\\.ts$',
+          '\\.spec\\.ts$',
+        ],
+      },
+      to: { path: '^src/platform/database/read-database\\.ts$' },
+    },
     only(
       'pg-stays-in-repositories',
       '(pg|pg-copy-streams)',

@@ -6,7 +6,8 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 /**
  * What a list of a million clients is found by. A filter that narrows has an index in the order of the list, so that a
  * page is read and not sorted; a search goes by the trigrams of the name (`pg_trgm`, which comes with PostgreSQL and may
- * be installed by whoever may create in the database).
+ * be installed by whoever may create in the database). It takes new names at once: a search would have to read a list of
+ * pending ones whole.
  */
 const INDEXES = [
   ['status', 'btree (status, created_at, client_id)'],
@@ -14,7 +15,7 @@ const INDEXES = [
   ['environment', 'btree (environment, created_at, client_id)'],
   ['ends_at', 'btree (ends_at, client_id) WHERE ends_at IS NOT NULL'],
   ['last_used_at', 'btree (last_used_at, client_id)'],
-  ['name_trigrams', 'gin (lower(name COLLATE "default") gin_trgm_ops)'],
+  ['name_trigrams', 'gin (lower(name COLLATE "default") gin_trgm_ops) WITH (fastupdate = off)'],
 ] as const;
 
 /**

@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { Clock } from '../../src/kernel/clock.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
+import { ReadDatabase } from '../../src/platform/database/read-database.js';
 import { ApiLogRepository, listStatement } from '../../src/records/api-log/api-log.repository.js';
 import { ApiLogService } from '../../src/records/api-log/api-log.service.js';
 import { buildSettings } from '../support/build-settings.js';
@@ -17,7 +18,9 @@ describe('The list of the API log', () => {
     database = await createTestDatabase();
     pool = new DataSource(servingOptions(database.url, 5));
     await pool.initialize();
-    service = new ApiLogService(new ApiLogRepository(pool, buildSettings(), new Clock()));
+    service = new ApiLogService(
+      new ApiLogRepository(new ReadDatabase(buildSettings(), pool), buildSettings(), new Clock()),
+    );
     for (const day of [1, 2, 3])
       await database.query(`
         CREATE TABLE api_logs_day_${day} PARTITION OF api_logs
@@ -168,7 +171,7 @@ describe('The list of the API log', () => {
 
   it('passes on that PostgreSQL is away, which is not its own time-out', async () => {
     const gone = new ApiLogRepository(
-      new DataSource(servingOptions('postgres://nobody@127.0.0.1:1/none', 1)),
+      new ReadDatabase(buildSettings(), new DataSource(servingOptions('postgres://nobody@127.0.0.1:1/none', 1))),
       buildSettings(),
       new Clock(),
     );

@@ -4,7 +4,6 @@ import { ClientEntity } from '../../src/identity/clients/client.entity.js';
 import { ClientSecretEntity } from '../../src/identity/clients/client-secret.entity.js';
 import {
   type ClientChanges,
-  type ClientSortKey,
   ClientsRepository,
   type ClientToInsert,
   type SecretToInsert,
@@ -13,7 +12,6 @@ import { CredentialFenceEntity } from '../../src/identity/clients/credential-fen
 import { SecretUsesRepository } from '../../src/identity/clients/secret-uses.repository.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import { isDatabaseUnavailable } from '../../src/platform/database/database-error.js';
-import type { ListQuery } from '../../src/platform/http/list-query.js';
 import { UNRESTRICTED } from '../support/attempts.js';
 import { insertClient } from '../support/insert-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -355,81 +353,5 @@ describe('the outbox', () => {
     expect(await fenceOf(clientId)).toBe(second?.version);
     await clients.removeFence(clientId, second?.version ?? '');
     expect(await fenceOf(clientId)).toBeNull();
-  });
-});
-
-describe('list', () => {
-  const START = Date.UTC(2026, 0, 1);
-  const query = (overrides: Partial<ListQuery<ClientSortKey>> = {}): ListQuery<ClientSortKey> => ({
-    limit: 50,
-    sort: 'created_at',
-    descending: false,
-    after: null,
-    filters: {},
-    ...overrides,
-  });
-  const names = async (overrides: Partial<ListQuery<ClientSortKey>>) =>
-    (await clients.list(query(overrides))).map(({ name }) => name);
-
-  beforeAll(async () => {
-    await database.query('DELETE FROM clients');
-    // Three of each moment, so that pages end between rows of one time; names with bytes that collations disagree on.
-    const made = ['a', 'B', 'b', 'é', 'Z', 'z', '_', '10', '9'];
-    for (const [index, name] of made.entries()) {
-      await insertClient(database, {
-        name,
-        createdAt: new Date(START + Math.floor(index / 3)),
-        tier: index % 2 === 0 ? 'paid' : 'free',
-        status: index === 4 ? 'disabled' : 'active',
-        environment: index < 2 ? 'test' : 'live',
-      });
-    }
-  });
-
-  it.each([
-    ['created_at', false],
-    ['created_at', true],
-    ['name', false],
-    ['name', true],
-  ] as const)('pages by %s (descending: %s): each row once, none left out', async (sort, descending) => {
-    const whole = await clients.list(query({ sort, descending }));
-    expect(whole).toHaveLength(9);
-    const paged: string[] = [];
-    let after: ListQuery<ClientSortKey>['after'] = null;
-    do {
-      const rows = await clients.list(query({ sort, descending, limit: 2, after }));
-      const shown = rows.slice(0, 2);
-      paged.push(...shown.map(({ clientId }) => clientId));
-      const last = shown.at(-1);
-      after =
-        rows.length > 2 && last ? [sort === 'name' ? last.name : last.createdAt.toISOString(), last.clientId] : null;
-    } while (after !== null);
-    expect(paged).toEqual(whole.map(({ clientId }) => clientId));
-  });
-
-  it('sorts names by their bytes, whatever the locale of the database', async () => {
-    expect(await names({ sort: 'name' })).toEqual(['10', '9', 'B', 'Z', '_', 'a', 'b', 'z', 'é']);
-  });
-
-  it.each([
-    [{ status: 'disabled' }, ['Z']],
-    [{ tier: 'free' }, ['B', 'é', 'z', '10']],
-    [{ environment: 'test', tier: 'paid' }, ['a']],
-    [{ name: 'é' }, ['é']],
-    [{ name: `' OR true --` }, []],
-    [{ created_after: new Date(START + 1) }, ['_', '10', '9']],
-    [{ created_before: new Date(START + 1) }, ['a', 'B', 'b']],
-  ] as const)('filters by %j', async (filters, expected) => {
-    expect((await names({ filters })).toSorted()).toEqual(expected.toSorted());
-  });
-
-  it('gives each client its own secrets', async () => {
-    const listed = await clients.list(query());
-    const rows = await database.query<{ id: string; client_id: string }>('SELECT id, client_id FROM client_secrets');
-    const owners = new Map(rows.map(({ id, client_id }) => [id, client_id]));
-    for (const { clientId, secrets } of listed) {
-      expect(secrets).toHaveLength(1);
-      expect(owners.get(secrets[0]?.id ?? '')).toBe(clientId);
-    }
   });
 });

@@ -166,7 +166,9 @@ describe('what is no key that works', () => {
     expect((await send(JSON.stringify({ api_key: 'x'.repeat(1_024) }))).status).toBe(413);
     const other = await send(JSON.stringify({ api_key: admin.apiKey, revoke: 'all' }));
     expect(other.status).toBe(400);
-    expect(((await other.json()) as Answer['body']).errors).toEqual([{ location: 'body.revoke', message: expect.any(String) }]);
+    expect(((await other.json()) as Answer['body']).errors).toEqual([
+      { location: 'body.revoke', message: expect.any(String) },
+    ]);
     expect(await statusOf(first, admin.apiKey)).toBe(200);
   });
 });

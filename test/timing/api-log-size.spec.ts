@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { Clock } from '../../src/kernel/clock.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
+import { ReadDatabase } from '../../src/platform/database/read-database.js';
 import { ApiLogRepository } from '../../src/records/api-log/api-log.repository.js';
 import { ApiLogService } from '../../src/records/api-log/api-log.service.js';
 import { buildSettings } from '../support/build-settings.js';
@@ -83,7 +84,9 @@ beforeAll(
     );
     requests = found.map(({ id }) => id);
     pool = await new DataSource(servingOptions(database.url, 5)).initialize();
-    service = new ApiLogService(new ApiLogRepository(pool, buildSettings(), new Clock()));
+    service = new ApiLogService(
+      new ApiLogRepository(new ReadDatabase(buildSettings(), pool), buildSettings(), new Clock()),
+    );
   },
   Math.max(120_000, ROWS / 10),
 );

@@ -1,8 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { ConfigModule } from '../../platform/config/config.module.js';
 import type { Settings } from '../../platform/config/settings.js';
 import { servingOptions } from '../../platform/database/data-source.js';
+import { ReadDatabase } from '../../platform/database/read-database.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicaReceiptsModule } from '../../platform/replicas/replica-receipts.module.js';
@@ -12,6 +14,8 @@ import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsRepository } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
 import { ClientsCommandService } from './clients-command.service.js';
+import { ClientsListRepository } from './clients-list.repository.js';
+import { ClientsListService } from './clients-list.service.js';
 import { CredentialCache } from './credential-cache.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
 import { CredentialSeal } from './credential-seal.js';
@@ -44,6 +48,14 @@ export class ClientsCommandModule {
         Transactions,
         ClientsRepository,
         ClientsService,
+        ClientsListRepository,
+        ClientsListService,
+        // Whoever has just typed `create` is to find it in `list`: not from a replica that lags.
+        {
+          provide: ReadDatabase,
+          inject: [DataSource],
+          useFactory: (primary: DataSource) => new ReadDatabase({ ...settings, DATABASE_READ_URL: undefined }, primary),
+        },
         ClientsCommandService,
         SecretHasher,
         CredentialSeal,

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { ListQuery } from '../../platform/http/list-query.js';
-import { type ClientView, presentClient, presentCreatedClient } from './client-view.js';
-import type { ClientSortKey } from './clients.repository.js';
+import { type ClientView, presentCreatedClient } from './client-view.js';
 import { ClientsService, type NewClient } from './clients.service.js';
 import type { ClientsCommand } from './clients-command.js';
+import { ClientsListService } from './clients-list.service.js';
 import { OPERATOR } from './grantor.js';
 
 /** What a command has to say: one JSON value for programs, lines for people. */
@@ -12,12 +11,13 @@ export interface CommandResult {
   readonly text: string;
 }
 
-const PAGE = 200;
-
 /** The commands on clients: the same rules and promises as over HTTP, straight to PostgreSQL. */
 @Injectable()
 export class ClientsCommandService {
-  constructor(private readonly clients: ClientsService) {}
+  constructor(
+    private readonly clients: ClientsService,
+    private readonly lists: ClientsListService,
+  ) {}
 
   /** Does what was asked for; throws what {@link ClientsService} throws. */
   run(command: ClientsCommand): Promise<CommandResult> {
@@ -54,15 +54,7 @@ export class ClientsCommandService {
 
   async #list(): Promise<CommandResult> {
     const data: ClientView[] = [];
-    for (let after: ListQuery<ClientSortKey>['after'] | undefined = null; after !== undefined; ) {
-      const page: ClientView[] = (
-        await this.clients.list({ limit: PAGE, sort: 'created_at', descending: false, after, filters: {} })
-      ).map(presentClient);
-      const shown = page.slice(0, PAGE);
-      data.push(...shown);
-      const last = shown.at(-1);
-      after = page.length > PAGE && last ? [last.created_at, last.client_id] : undefined;
-    }
+    for await (const page of this.lists.pages()) data.push(...page);
     const lines = data.map((client) =>
       [client.client_id, client.status, client.tier, client.scopes.join(','), client.name].join('  '),
     );

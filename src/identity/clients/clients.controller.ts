@@ -12,7 +12,7 @@ import { RateClasses, Require } from '../../kernel/handler-marks.js';
 import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
-import { type ListShape, type Page, parseListQuery, toPage } from '../../platform/http/list-query.js';
+import type { Page } from '../../platform/http/list-query.js';
 import { IdempotencyService, type Mint } from '../../platform/idempotency/idempotency.service.js';
 import {
   ApiIdempotencyKey,
@@ -21,8 +21,6 @@ import {
   type IdempotentCaller,
   markReplayed,
 } from '../../platform/idempotency/idempotent-call.js';
-import { CLIENT_ID_PATTERN, ENVIRONMENTS } from './api-key.js';
-import { CLIENT_STATUSES } from './client.entity.js';
 import {
   ClientPageView,
   ClientView,
@@ -34,23 +32,9 @@ import {
   presentPending,
 } from './client-view.js';
 import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
-import type { ClientSortKey } from './clients.repository.js';
 import { ClientsService, type CreatedClient } from './clients.service.js';
+import { CLIENT_LIST, ClientsListService } from './clients-list.service.js';
 import { grantorOf } from './grantor.js';
-
-const LIST: ListShape<ClientSortKey> = {
-  sortKeys: { created_at: 'time', name: 'text' },
-  defaultSort: '-created_at',
-  idPattern: CLIENT_ID_PATTERN,
-  filters: {
-    status: CLIENT_STATUSES,
-    tier: 'text',
-    environment: ENVIRONMENTS,
-    name: 'text',
-    created_after: 'time',
-    created_before: 'time',
-  },
-};
 
 const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string', example: 'cn_live_0123456789AB' } });
 
@@ -60,6 +44,7 @@ const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string'
 export class ClientsController {
   constructor(
     private readonly clients: ClientsService,
+    private readonly lists: ClientsListService,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -86,15 +71,15 @@ export class ClientsController {
 
   @Get()
   @Require('clients:read')
-  @ApiOperation({ summary: 'List the clients' })
-  @ApiListQuery(LIST)
+  @ApiOperation({
+    summary: 'List the clients',
+    description:
+      '`search`: a part of the name, whatever its case, or the beginning of the id. `expiring_before`: those that end before that time, with their own end or that of the last of their secrets, and have not ended yet. `unused_since`: those of which no secret was used at or after that time.',
+  })
+  @ApiListQuery(CLIENT_LIST)
   @ApiOkResponse({ type: ClientPageView })
-  async list(@Query() raw: Record<string, unknown>): Promise<Page<ClientView>> {
-    const query = parseListQuery(raw, LIST);
-    return toPage(await this.clients.list(query), query, presentClient, (client) => {
-      const view = presentClient(client);
-      return [view[query.sort], view.client_id];
-    });
+  list(@Query() raw: Record<string, unknown>): Promise<Page<ClientView>> {
+    return this.lists.list(raw);
   }
 
   @Get(':client_id')

@@ -15,6 +15,8 @@ import { ClientSecretsService } from './client-secrets.service.js';
 import { ClientsController } from './clients.controller.js';
 import { ClientsRepository } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
+import { ClientsListRepository } from './clients-list.repository.js';
+import { ClientsListService } from './clients-list.service.js';
 import { CredentialService } from './credential.service.js';
 import { CredentialCache } from './credential-cache.js';
 import { CredentialChanges } from './credential-changes.js';
@@ -52,6 +54,8 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
   providers: [
     ClientsRepository,
     ClientsService,
+    ClientsListRepository,
+    ClientsListService,
     SecretHasher,
     CredentialSeal,
     CredentialCache,

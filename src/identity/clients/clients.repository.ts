@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Transaction } from '../../platform/database/transactions.js';
-import type { ListQuery } from '../../platform/http/list-query.js';
 import type { CredentialRecord } from './cached-credential.js';
 import { ClientEntity } from './client.entity.js';
 import {
@@ -14,7 +13,6 @@ import {
   lockClient,
   readClient,
   required,
-  withSecrets,
 } from './client-rows.repository.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
@@ -41,8 +39,6 @@ export type ClientChanges = Partial<
   >
 >;
 
-export type ClientSortKey = 'created_at' | 'name';
-
 /** A client as it was changed. */
 export interface ChangedClient extends AnnouncedChange {
   readonly client: Client;
@@ -50,16 +46,6 @@ export interface ChangedClient extends AnnouncedChange {
 
 /** Secrets that were ended at once are refused whatever a clock says. */
 const ALIVE = 'secret.client_id = client.client_id AND secret.revoked_at IS NULL';
-
-const SORT_COLUMNS = { created_at: 'client.created_at', name: 'client.name' } as const;
-const FILTERS: Readonly<Record<string, string>> = {
-  status: 'client.status = :status',
-  tier: 'client.tier = :tier',
-  environment: 'client.environment = :environment',
-  name: 'client.name = :name',
-  created_after: 'client.created_at > :created_after',
-  created_before: 'client.created_at < :created_before',
-};
 
 /**
  * Clients in PostgreSQL. Every call waits for a connection and for each answer no longer than the pool allows (about two
@@ -108,30 +94,6 @@ export class ClientsRepository {
   /** The client, or null. */
   find(clientId: string): Promise<Client | null> {
     return readClient(this.source.manager, clientId);
-  }
-
-  /** The clients of a page and one more, if there is one. */
-  async list(query: ListQuery<ClientSortKey>): Promise<Client[]> {
-    const direction = query.descending ? 'DESC' : 'ASC';
-    const column = SORT_COLUMNS[query.sort];
-    const select = this.source.manager
-      .createQueryBuilder(ClientEntity, 'client')
-      .orderBy(query.sort === 'name' ? 'client.name' : 'client.createdAt', direction)
-      .addOrderBy('client.clientId', direction)
-      .limit(query.limit + 1);
-    for (const [name, value] of Object.entries(query.filters)) {
-      const condition = FILTERS[name];
-      if (condition === undefined) throw new Error('A filter of the list has no column.');
-      select.andWhere(condition, { [name]: value });
-    }
-    if (query.after !== null) {
-      const [value, id] = query.after;
-      select.andWhere(`(${column}, client.client_id) ${query.descending ? '<' : '>'} (:afterValue, :afterId)`, {
-        afterValue: value,
-        afterId: id,
-      });
-    }
-    return withSecrets(this.source.manager, await select.getMany());
   }
 
   /**

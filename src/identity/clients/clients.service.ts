@@ -3,7 +3,6 @@ import { type FieldError, InvalidRequestError, NotFoundError } from '../../kerne
 import { DEFAULT_TIER, RateLimitTable } from '../../platform/config/rate-limit-table.js';
 import { Settings } from '../../platform/config/settings.js';
 import { type Transaction, Transactions } from '../../platform/database/transactions.js';
-import type { ListQuery } from '../../platform/http/list-query.js';
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { AuditService } from '../../records/audit/audit.service.js';
@@ -18,7 +17,7 @@ import {
 } from './api-key.js';
 import { clientCreated, clientRevoked, clientUpdated } from './client-audit.js';
 import type { Client } from './client-rows.repository.js';
-import { type ClientChanges, type ClientSortKey, ClientsRepository } from './clients.repository.js';
+import { type ClientChanges, ClientsRepository } from './clients.repository.js';
 import { assertHoldsAll, type Grantor } from './grantor.js';
 import { type Propagation, Revocations } from './revocations.js';
 import { SecretHasher } from './secret-hasher.js';
@@ -100,11 +99,6 @@ export class ClientsService {
       await this.audit.record(clientCreated(grantor.origin, client), transaction);
       return { client, credential };
     });
-  }
-
-  /** The clients of a page and one more, if there is one. */
-  list(query: ListQuery<ClientSortKey>): Promise<Client[]> {
-    return this.repository.list(query);
   }
 
   /** @throws NotFoundError when there is no client of exactly this id. */

@@ -10,6 +10,9 @@ export interface SecretUse {
   readonly userAgent: string | null;
 }
 
+/** Each costs an entry in every index of the clients. */
+const CLIENTS_A_FLUSH = 2_000;
+
 /** The last use of each secret, in PostgreSQL. */
 @Injectable()
 export class SecretUsesRepository {
@@ -17,7 +20,8 @@ export class SecretUsesRepository {
 
   /**
    * Notes uses in one statement; one that is earlier than what is noted is dropped, and so is one of a secret that is no
-   * more. The client learns of it to the hour, for the list. No version changes. It never waits for a lock, so that it can be in nobody's way.
+   * more. The client learns of it to the hour, for the list; of two thousand clients at most, the rest with their next
+   * use. No version changes. It never waits for a lock, so that it can be in nobody's way.
    *
    * @returns the ids of secrets that others held locked: their uses were not noted.
    */
@@ -37,7 +41,7 @@ export class SecretUsesRepository {
          SELECT client.client_id, latest.at
          FROM clients AS client JOIN (SELECT client_id, max(at) AS at FROM noted GROUP BY client_id) AS latest USING (client_id)
          WHERE client.last_used_at IS NULL OR client.last_used_at < latest.at - interval '1 hour'
-         FOR NO KEY UPDATE OF client SKIP LOCKED
+         LIMIT ${CLIENTS_A_FLUSH} FOR NO KEY UPDATE OF client SKIP LOCKED
        ), told AS (
          UPDATE clients SET last_used_at = due.at FROM due WHERE clients.client_id = due.client_id
        )

@@ -34,7 +34,13 @@ export class Settings {
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL' })
   DATABASE_URL!: string;
 
-  /** Connections this process may hold to PostgreSQL. */
+  /** A replica of that PostgreSQL, from which lists may be read; authentication never is. Absent: there is none. */
+  @IsOptional()
+  @IsString()
+  @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL' })
+  DATABASE_READ_URL?: string;
+
+  /** Connections this process may hold to PostgreSQL, and as many to its replica. */
   @Type(() => Number)
   @IsInt()
   @Min(2)

@@ -4,6 +4,8 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 /** Milliseconds a request may wait for a connection, and for one statement's answer. Beyond: an error, never a hang. */
 const CONNECT_TIMEOUT_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 3_000;
+const READ_CONNECT_TIMEOUT_MS = 1_000;
+const READ_TIMEOUT_MS = 2_000;
 
 const MIGRATIONS_TABLE = 'schema_migrations';
 
@@ -20,6 +22,21 @@ export function servingOptions(url: string, poolSize: number): DataSourceOptions
       query_timeout: STATEMENT_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS * 2,
+      keepAlive: true,
+    },
+  };
+}
+
+/** The options of a read replica: shorter waits, because the primary is asked when they are over. */
+export function readingOptions(url: string, poolSize: number): DataSourceOptions {
+  return {
+    ...sharedOptions(url),
+    extra: {
+      max: poolSize,
+      connectionTimeoutMillis: READ_CONNECT_TIMEOUT_MS,
+      query_timeout: READ_TIMEOUT_MS,
+      // A little less, so that a replica that is only slow says so itself.
+      statement_timeout: READ_TIMEOUT_MS - 200,
       keepAlive: true,
     },
   };

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { ServiceUnavailableError } from '../../kernel/app-error.js';
 import { Clock } from '../../kernel/clock.js';
 import { Settings } from '../../platform/config/settings.js';
+import { ReadDatabase } from '../../platform/database/read-database.js';
 import type { ListQuery } from '../../platform/http/list-query.js';
 import type { ApiLogDto } from './api-log.dto.js';
 import { type SearchWindow, SearchWindows } from './search-windows.js';
@@ -46,11 +47,11 @@ export interface ApiLogRows {
   readonly reached: readonly [time: string, id: string] | null;
 }
 
-/** Reads the API log. */
+/** Reads the API log, from the read replica where there is one. */
 @Injectable()
 export class ApiLogRepository {
   constructor(
-    private readonly database: DataSource,
+    private readonly database: ReadDatabase,
     private readonly settings: Settings,
     private readonly clock: Clock,
   ) {}
@@ -62,7 +63,12 @@ export class ApiLogRepository {
    * @throws ServiceUnavailableError when even a small part of it takes more than two seconds. What says that PostgreSQL
    * is away is passed on.
    */
-  async list(query: ApiLogQuery): Promise<ApiLogRows> {
+  list(query: ApiLogQuery): Promise<ApiLogRows> {
+    // All of it, so that a search which a replica broke off begins anew on the primary.
+    return this.database.run((source) => this.#search(source, query));
+  }
+
+  async #search(source: DataSource, query: ApiLogQuery): Promise<ApiLogRows> {
     const search: Search = {
       windows: searchWindows(query, this.clock.now(), this.settings.API_LOG_RETENTION_DAYS),
       rows: [],
@@ -70,7 +76,7 @@ export class ApiLogRepository {
     };
     for (const timeout of WINDOW_TIMEOUTS_MS)
       try {
-        return await this.database.transaction((manager) => goOn(manager, query, search, timeout));
+        return await source.transaction((manager) => goOn(manager, query, search, timeout));
       } catch (error) {
         if (!(error instanceof Error && Reflect.get(error, 'code') === QUERY_CANCELED)) throw error;
         search.windows.retreat();
