@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import { servingOptions } from '../../src/platform/database/data-source.js';
+import { ReadDatabase } from '../../src/platform/database/read-database.js';
 import type { PeriodicService } from '../../src/platform/jobs/periodic.service.js';
 import { ApiLogAggregationRepository } from '../../src/records/api-log/rollups/api-log-aggregation.repository.js';
 import { ApiLogAggregationService } from '../../src/records/api-log/rollups/api-log-aggregation.service.js';
@@ -31,7 +32,7 @@ beforeEach(async () => {
   pool = await new DataSource(servingOptions(database.url, 4)).initialize();
   clock = new FrozenClock(NOW);
   service = start();
-  rollups = new ApiLogRollupsService(new ApiLogRollupsRepository(pool));
+  rollups = new ApiLogRollupsService(new ApiLogRollupsRepository(new ReadDatabase(buildSettings(), pool)));
 });
 afterEach(async () => {
   for (const repository of repositories.splice(0)) repository.close();

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { ReadDatabase } from '../../../platform/database/read-database.js';
 import type { ListQuery } from '../../../platform/http/list-query.js';
 import type { ApiLogRollupDto } from './api-log-rollups.dto.js';
 
@@ -13,10 +13,10 @@ const COLUMNS = `to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') 
   requests, refused, rate_limited, failed, caller_left, input_tokens::float8, output_tokens::float8, bytes_in::float8,
   bytes_out::float8, latency_ms_sum, latency_ms_max`;
 
-/** Reads the hours; never the log itself. */
+/** Reads the hours, from the read replica where there is one; never the log itself. */
 @Injectable()
 export class ApiLogRollupsRepository {
-  constructor(private readonly database: DataSource) {}
+  constructor(private readonly database: ReadDatabase) {}
 
   /** The rows of a page, and one more when there are more. Rejects when PostgreSQL is away. */
   list({ filters, after, descending, limit }: ListQuery<'hour'>): Promise<ApiLogRollupDto[]> {
@@ -29,10 +29,8 @@ export class ApiLogRollupsRepository {
       );
     const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
     const direction = descending ? 'DESC' : 'ASC';
-    return this.database.query(
-      `SELECT ${COLUMNS} FROM api_log_rollups ${where}
-       ORDER BY api_log_rollups.hour ${direction}, api_log_rollups.client_id ${direction} LIMIT ${place(limit + 1)}`,
-      values,
-    );
+    const sql = `SELECT ${COLUMNS} FROM api_log_rollups ${where}
+       ORDER BY api_log_rollups.hour ${direction}, api_log_rollups.client_id ${direction} LIMIT ${place(limit + 1)}`;
+    return this.database.run((source) => source.query(sql, values));
   }
 }
