@@ -33,8 +33,9 @@ const withServers = (name) => ({
 
 /** What is checked against each shape of Redis again: all that authenticates, revokes and limits. */
 const ON_ANY_REDIS = [
-  'security/{revocation,limits,credentials}',
-  'integration/{credential-cache,credential-degraded,limiter.service,limits-exactness,leases.service,throttle.guard,token-bucket-laws,redis.service}',
+  'security/{revocation,limits,credentials,guessing,automatic-blocks}',
+  'integration/{credential-cache,credential-degraded,failure-budget,leases.service,limiter.service,limits-exactness}',
+  'integration/{redis.service,throttle.guard,token-bucket-laws}',
 ];
 
 /** The same tests again, on the shape of Redis that test/support/redis-shape.ts finds in the globals. */

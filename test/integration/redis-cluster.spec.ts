@@ -14,8 +14,6 @@ const KEYS = Array.from({ length: 60 }, (_, index) => `cn:{client${index}}:count
 let cluster: RedisCluster;
 let service: RedisService;
 let client: Redis;
-const rejections: unknown[] = [];
-const noteRejection = (reason: unknown) => rejections.push(reason);
 
 async function startService(url: string, env: Record<string, string> = {}): Promise<RedisService> {
   const started = new RedisService(buildSettings({ REDIS_URL: url, ...env }), new Clock());
@@ -39,7 +37,6 @@ const allAnswered = async () => (await outcomes()).every((outcome) => outcome ==
 const keysOf = (master: RedisProcess) => KEYS.filter((key) => cluster.masterOf(slotOf(key)) === master);
 
 async function open(options: Parameters<typeof RedisCluster.start>[0]): Promise<void> {
-  process.on('unhandledRejection', noteRejection);
   cluster = await RedisCluster.start(options);
   service = await startService(cluster.url);
   client = cluster.connect();
@@ -49,8 +46,6 @@ async function close(): Promise<void> {
   client?.disconnect();
   await service?.onApplicationShutdown();
   await cluster?.stop();
-  process.off('unhandledRejection', noteRejection);
-  expect(rejections).toEqual([]);
 }
 
 describe('RedisService on a Cluster', () => {

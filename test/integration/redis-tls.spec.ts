@@ -1,5 +1,9 @@
 import { Clock } from '../../src/kernel/clock.js';
 import { RedisService } from '../../src/platform/redis/redis.service.js';
+import { redisKey } from '../../src/platform/redis/redis-key.js';
+import type { RedisScript } from '../../src/platform/redis/redis-script.js';
+import { BucketPolicy } from '../../src/traffic/rate-limit/bucket-policy.js';
+import { takeArguments, takeScripts } from '../../src/traffic/rate-limit/token-bucket.script.js';
 import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
 import { RedisCluster } from '../support/redis-cluster.js';
@@ -7,10 +11,12 @@ import { RedisProcess } from '../support/redis-process.js';
 import { SentinelSet } from '../support/redis-sentinel.js';
 import { makeCertificates, type TestCertificates } from '../support/test-certificates.js';
 
+/** What docs/guides/redis.md says is enough. */
+const RIGHTS = '~cn:* +@read +@write +@scripting +@connection +info +time';
 const ECHO_SCRIPT = { name: 'testEcho', keys: 1, lua: 'return ARGV[1]' };
 const PASSWORD = 'p@ss/w:rd';
 
-describe('RedisService over TLS', () => {
+describe('RedisService over TLS and with an account', () => {
   let certificates: TestCertificates;
   let directives: Record<string, string>;
 
@@ -24,6 +30,23 @@ describe('RedisService over TLS', () => {
     };
   });
   afterAll(() => certificates?.remove());
+
+  it('takes an account that may do only what the guide says', async () => {
+    const rules = [`default off`, `core-nest on >${PASSWORD} ${RIGHTS} +cluster|slots`];
+    const server = await RedisProcess.start(() => ({ directives: { user: rules } }));
+    const account = { REDIS_USERNAME: 'core-nest', REDIS_PASSWORD: PASSWORD };
+    await withService({ REDIS_URL: `redis://${server.address}`, ...account }, async (service) => {
+      const [script] = takeScripts();
+      const keys = [redisKey.bucket('c1', 'general')];
+      const policies = [new BucketPolicy('general', { quota: 2, windowSeconds: 60 })];
+      const answer = await service.run(service.defineScript(script as RedisScript), keys, takeArguments(policies, 1));
+      expect(answer).toEqual(expect.arrayContaining([1]));
+      expect(await service.get(keys[0] as string)).toMatch(/^\d+/);
+      await expect(answers(service)).rejects.toThrow('Redis is not available');
+      expect(service.stats).toMatchObject({ failures: 1, opened: 0 });
+    });
+    await server.stop();
+  });
 
   async function withService<T>(env: Record<string, string>, look: (service: RedisService) => Promise<T>): Promise<T> {
     const service = new RedisService(buildSettings(env), new Clock());

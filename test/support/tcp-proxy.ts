@@ -5,6 +5,7 @@ import { addressesBehind } from './redis-shape.js';
 type Fault =
   | { readonly kind: 'none' }
   | { readonly kind: 'black-hole' }
+  | { readonly kind: 'reset' }
   | { readonly kind: 'delay'; readonly milliseconds: number };
 
 /** One port of the proxy, and what is behind it. */
@@ -19,7 +20,8 @@ interface Door {
  * A loopback proxy between the app and PostgreSQL or Redis, through which a test causes real network faults.
  *
  * `refuse` breaks every connection and closes the port; `blackHole` keeps connections and accepts new ones, but no byte
- * passes in either direction; `delay` holds each chunk back by so many milliseconds, each way; `heal` ends all of it.
+ * passes in either direction; `delay` holds each chunk back by so many milliseconds, each way; `reset` breaks every
+ * connection, each new one as soon as it was accepted; `heal` ends all of it.
  *
  * A Cluster or a Sentinel tells where its servers are: it has a port for each of them, and in what they say their
  * addresses are exchanged for those.
@@ -69,6 +71,11 @@ export class TcpProxy {
 
   blackHole(): void {
     this.setFault({ kind: 'black-hole' });
+  }
+
+  reset(): void {
+    this.setFault({ kind: 'reset' });
+    this.dropConnections();
   }
 
   delay(milliseconds: number): void {
@@ -124,6 +131,10 @@ export class TcpProxy {
 
   private accept(inbound: Socket, { target }: Door): void {
     this.accepted += 1;
+    if (this.fault.kind === 'reset') {
+      inbound.resetAndDestroy();
+      return;
+    }
     const outbound = connect(target);
     const pair = [inbound, outbound] as const;
     this.pairs.add(pair);
@@ -143,7 +154,7 @@ export class TcpProxy {
   private pass(chunk: Buffer, to: Socket): void {
     const fault = this.fault;
     if (fault.kind === 'black-hole') return;
-    if (fault.kind === 'none') to.write(chunk);
+    if (fault.kind !== 'delay') to.write(chunk);
     else setTimeout(() => to.writable && to.write(chunk), fault.milliseconds);
   }
 

@@ -43,7 +43,7 @@ export class HealthModule implements OnModuleInit {
         'state',
       );
     }
-    this.readiness.register('redis', () => (redis.configured ? (redis.usable ? 'up' : 'down') : 'off'));
+    this.readiness.register('redis', () => redis.state);
     this.metrics.gauge('redis_usable', 'Whether Redis is configured and answers.', () => (redis.usable ? 1 : 0));
     this.metrics.counter(
       'redis_faults_total',

@@ -28,7 +28,7 @@ type Hooks = Pick<NodeOptions, 'onClosed'> & { readonly probe: (client: Redis, k
 /**
  * The masters of a Redis Cluster, one connection and one breaker each: a master that is away takes its own slots with
  * it and no others. ioredis' own Cluster client is not used because it keeps on opening connections to a master that is
- * gone, for every call one, and has one state for all nodes (docs/decisions/0007).
+ * gone, for every call one, and has one state for all nodes (docs/decisions/0008).
  */
 export class ClusterTopology implements RedisTopology {
   readonly #nodes = new Map<string, RedisNode>();
