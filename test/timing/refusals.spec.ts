@@ -21,6 +21,11 @@ beforeAll(async () => {
   const used = await made();
   await refusalOf(used.apiKey, 200);
   keys.set('a wrong secret of a client in use', wrongKeyOf(used.clientId));
+  const rotating = await made();
+  for (let secret = 2; secret <= 5; secret++) {
+    await manage('POST', `${rotating.clientId}/secrets`, { expire_previous_in_seconds: 3_600 });
+  }
+  keys.set('a wrong secret of a client with five', wrongKeyOf(rotating.clientId));
   await withClient('a disabled client', (id) => manage('PATCH', id, { status: 'disabled' }));
   await withClient('an expired client', (id) => inPast('UPDATE clients SET expires_at = $1 WHERE client_id = $2', id));
   await withClient('an expired secret', (id) =>
