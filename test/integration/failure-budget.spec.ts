@@ -58,6 +58,7 @@ describe('FailureBudget on a Redis that replicas share', () => {
   beforeAll(async () => {
     redis = await createTestRedis();
     replicas = await Promise.all([startReplica(redis.url), startReplica(redis.url), startReplica(redis.url)]);
+    await eventually(() => replicas.every((replica) => replica.redis.state === 'up'), 20_000);
   });
   afterEach(() => redis.client.flushdb());
   afterAll(async () => {
@@ -236,7 +237,7 @@ describe('FailureBudget while Redis is away', () => {
       expect(outcomes.filter((each) => each === undefined)).toHaveLength(3);
 
       await server.restart();
-      await eventually(() => replica.redis.usable);
+      await eventually(() => replica.redis.state === 'up', 20_000);
       const back = replica.budget(9, 3600);
       for (let index = 0; index < 9; index += 1) (await back.reserve(SOURCE)).keepSpent();
       await expect(back.reserve(SOURCE)).rejects.toThrow(BudgetSpentError);

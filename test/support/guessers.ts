@@ -1,6 +1,8 @@
 import { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
 import type { Settings } from '../../src/platform/config/settings.js';
+import { RedisService } from '../../src/platform/redis/redis.service.js';
 import { startApp, type TestApp } from './app.js';
+import { eventually } from './eventually.js';
 import { wrongKeyOf } from './insert-client.js';
 
 type Environment = Partial<Record<keyof Settings, string>>;
@@ -35,6 +37,8 @@ export async function startGuessed(settings: Environment, redis?: null): Promise
     ...(redis === null && { redis }),
   });
   const apps = [first, await first.replica(), await first.replica()];
+  const states = apps.map(({ app }) => app.get(RedisService, { strict: false }));
+  await eventually(() => states.every(({ state }) => state === 'up' || state === 'off'), 20_000);
   let hashed = 0;
   for (const { app } of apps) {
     const hasher = app.get(SecretHasher, { strict: false });

@@ -32,6 +32,7 @@ interface Spent {
   readonly undecided: boolean;
 }
 
+const TRIES = 2;
 const MAX_WAIT_MS = 2_000;
 const ASK_AGAIN_MS = 100;
 const BELIEVE_SPENT_MS = 1_000;
@@ -105,20 +106,26 @@ export class FailureBudget {
   }
 
   async #take(subject: string): Promise<Reservation | Spent> {
-    if (this.redis.usable) {
-      try {
-        const unitMs = this.#windowMs / this.budget.attempts;
-        const answer = await this.redis.run(TAKE_ATTEMPT, this.#keys(subject), this.#words(unitMs));
-        const [taken, micros, undecided] = answer as [number, number, number];
-        const fullInMs = micros / 1000;
-        this.#local.note(subject, fullInMs, performance.now());
-        if (taken === 1) return this.#reservation(subject, unitMs, true);
-        return this.#noteSpent(subject, fullInMs + unitMs - this.#windowMs, undecided > 0);
-      } catch {
-        // This process's own budget stands in, below.
-      }
+    // Redis that is away is not asked at all. One slow answer is not that, and no reason for a budget of one's own.
+    for (let tries = 0; tries < TRIES && this.redis.usable; tries += 1) {
+      const answer = await this.#takeFromRedis(subject);
+      if (answer !== null) return answer;
     }
     return this.#takeLocally(subject);
+  }
+
+  async #takeFromRedis(subject: string): Promise<Reservation | Spent | null> {
+    const unitMs = this.#windowMs / this.budget.attempts;
+    try {
+      const answer = await this.redis.run(TAKE_ATTEMPT, this.#keys(subject), this.#words(unitMs));
+      const [taken, micros, undecided] = answer as [number, number, number];
+      const fullInMs = micros / 1000;
+      this.#local.note(subject, fullInMs, performance.now());
+      if (taken === 1) return this.#reservation(subject, unitMs, true);
+      return this.#noteSpent(subject, fullInMs + unitMs - this.#windowMs, undecided > 0);
+    } catch {
+      return null;
+    }
   }
 
   #takeLocally(subject: string): Reservation | Spent {
