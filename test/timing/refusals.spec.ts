@@ -129,7 +129,7 @@ describe('refusals', () => {
     const reference = await refusalOf(keys.get('a wrong secret') ?? '');
     expect(JSON.parse(reference.body)).toMatchObject({ code: 'invalid_api_key', request_id: 'same' });
     expect(reference.headers).toMatchObject({ 'www-authenticate': expect.stringContaining('Bearer') });
-    expect(keys.size).toBe(11);
+    expect(keys.size).toBe(12);
     for (const [kind, key] of [...keys, ...keys])
       expect({ kind, ...(await refusalOf(key)) }).toEqual({ kind, ...reference });
   });
