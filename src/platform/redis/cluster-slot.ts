@@ -10,8 +10,20 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open + 1);
-  const bytes = Buffer.from(close > open + 1 ? key.slice(open + 1, close) : key);
+  const [from, to] = close > open + 1 ? [open + 1, close] : [0, key.length];
   let crc = 0;
-  for (const byte of bytes) crc = ((crc << 8) & 0xffff) ^ (TABLE[(crc >> 8) ^ byte] as number);
+  for (let index = from; index < to; index += 1) {
+    const code = key.charCodeAt(index);
+    if (code > 127) return slotOfBytes(Buffer.from(key.slice(from, to)));
+    crc = add(crc, code);
+  }
   return crc % SLOTS;
+}
+
+function slotOfBytes(bytes: Uint8Array): number {
+  return bytes.reduce(add, 0) % SLOTS;
+}
+
+function add(crc: number, byte: number): number {
+  return ((crc << 8) & 0xffff) ^ (TABLE[(crc >> 8) ^ byte] as number);
 }

@@ -91,12 +91,17 @@ export class RedisNode {
     return this.context.deadlines.bound(send(this.client));
   }
 
-  /** Looks whether it still answers, before a request finds out; one that does not is left alone until it does. */
+  /** Looks whether it still answers, before requests find out; it takes as many time-outs as theirs to open the breaker. */
   async check(): Promise<void> {
-    if (!this.usable) return;
-    await this.ask(this.options.probe).catch((error: unknown) => {
-      if (!isThere(error)) this.#open();
-    });
+    while (this.usable) {
+      try {
+        await this.ask(this.options.probe);
+        return;
+      } catch (error) {
+        if (isThere(error)) return;
+        if (this.#breaker.timedOut()) this.#opened();
+      }
+    }
   }
 
   /** Throws the connection away and makes another one, of which the connector says where it leads. */
