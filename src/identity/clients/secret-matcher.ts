@@ -57,8 +57,8 @@ export class SecretMatcher {
   }
 
   /**
-   * As `known`, and where nothing is known, by bcrypt, once the attempt could be reserved. The hint picks the secret to
-   * compare with, so that a client that is rotating its secrets costs one bcrypt like any other, right or wrong.
+   * As `known`, and where nothing is known, by bcrypt, once the attempt could be reserved. Of several secrets the hint
+   * picks the one to compare with, so that a client that is rotating its secrets costs one bcrypt like any other.
    *
    * @param usedFrom addresses the client's secrets were last right from.
    * @throws ServiceUnavailableError when too many hashes wait; RateLimitedError when too many attempts failed.
@@ -80,8 +80,7 @@ export class SecretMatcher {
       presented.attempt.succeeded();
       return { secret: meanwhile, hashed: false };
     }
-    const hint = hintOf(presented.clientId, presented.text);
-    const candidates = alive.filter((secret) => secret.hint === hint);
+    const candidates = alive.length === 1 ? alive : withHintOf(presented, alive);
     for (const secret of candidates) {
       if (await this.#compare(secret.hashedSecret, presented)) {
         presented.attempt.succeeded();
@@ -123,4 +122,9 @@ export class SecretMatcher {
     }
     return underWay;
   }
+}
+
+function withHintOf<T extends KnownSecret>({ clientId, text }: PresentedSecret, secrets: readonly T[]): readonly T[] {
+  const hint = hintOf(clientId, text);
+  return secrets.filter((secret) => secret.hint === hint);
 }
