@@ -1,3 +1,5 @@
+import { ALLOWABLE_PROVIDERS } from '../../src/identity/clients/allow-lists.js';
+import { PROVIDERS, type Provider } from '../../src/traffic/gateway/providers/provider.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import type { InsertedClient } from '../support/insert-client.js';
@@ -255,6 +257,11 @@ describe('models and providers', () => {
     for (const app of [first, second, first, second])
       expect((await chat(app, apiKey, 'core-nest/echo')).status).toBe(403);
   });
+});
+
+it('a list can name every provider that the gateway has, and no other', () => {
+  const providers = first.app.get<readonly Provider[]>(PROVIDERS, { strict: false });
+  expect(providers.map(({ name }) => name).toSorted()).toEqual([...ALLOWABLE_PROVIDERS].toSorted());
 });
 
 describe('what a limited caller may give', () => {
