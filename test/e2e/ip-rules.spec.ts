@@ -145,6 +145,25 @@ describe('a rule', () => {
     await within([200, 200, 200]);
   });
 
+  it('is said to be pending while a live replica has not confirmed it', async () => {
+    const { query } = (apps[0] as TestApp).database;
+    const ghost = () =>
+      query(`INSERT INTO replicas (id, alone_seconds, stale_seconds) VALUES ('rep_ghost', 60, 960)
+             ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp()`);
+    const pending = { propagation: 'pending', replicas_pending: 1, bounded_by_seconds: expect.any(Number) };
+    await ghost();
+    const made = await make({ cidr: '203.0.113.7', action: 'block' });
+    expect(made).toEqual({ status: 202, body: expect.objectContaining({ cidr: '203.0.113.7/32', ...pending }) });
+    expect(await statusesFrom('203.0.113.7')).toEqual([403, 403, 403]);
+    await ghost();
+    const path = `/api/v1/ip-rules/${made.body.id}`;
+    const changed = await ask('PATCH', path, { reason: 'why' });
+    expect(changed).toEqual({ status: 202, body: expect.objectContaining({ reason: 'why', ...pending }) });
+    await ghost();
+    expect(await ask('DELETE', path)).toEqual({ status: 202, body: pending });
+    await query(`DELETE FROM replicas WHERE id = 'rep_ghost'`);
+  });
+
   it('is in force on a replica that starts later', async () => {
     await make({ cidr: '203.0.113.7', action: 'block' });
     const late = await (apps[0] as TestApp).replica();

@@ -62,6 +62,8 @@ describe('an address that goes on guessing', () => {
   it('is blocked for trying many client ids', async () => {
     const address = freshAddress();
     await guess(fleet, 16, freshId, () => address);
+    // Not by asking, which would be attempts as well.
+    await eventually(async () => (await rules(address)).length > 0);
     await blocked(address);
     expect((await rules(address))[0]?.reason).toBe('client ids tried in vain: 15/600 s');
   });
