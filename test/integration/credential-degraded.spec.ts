@@ -94,7 +94,7 @@ describe('the credential check with something away', () => {
       await eventually(() => !replica.redis.usable);
       await accepted();
       await toRedis.heal();
-      await eventually(() => replica.redis.usable);
+      await eventually(() => replica.redis.state === 'up');
       await accepted();
       const fromMemory = replica.credentials.stats.memory;
       await accepted();
