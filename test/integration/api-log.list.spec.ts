@@ -5,6 +5,7 @@ import { ReadDatabase } from '../../src/platform/database/read-database.js';
 import { ApiLogRepository, listStatement } from '../../src/records/api-log/api-log.repository.js';
 import { ApiLogService } from '../../src/records/api-log/api-log.service.js';
 import { buildSettings } from '../support/build-settings.js';
+import { FrozenClock } from '../support/frozen-clock.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const DAY = '2027-02-0';
@@ -199,6 +200,34 @@ describe('The list of the API log', () => {
     await runner.release();
     await holder.destroy();
   });
+
+  it.each(['-created_at', 'created_at'])(
+    'ends a page early when next to nothing is found, and finds each row in the end (%s)',
+    async (sort) => {
+      await fill(200_000);
+      for (const day of [1, 2, 3])
+        await database.query(
+          `INSERT INTO api_logs (created_at, request_id, method, status, latency_ms) VALUES ($1, $2, 'TRACE', 200, 1)`,
+          [`${DAY}${day}T06:00:00Z`, `rare-${day}`],
+        );
+      const future = new Date(`${DAY}4T00:00:00Z`).getTime();
+      const later = new ApiLogService(
+        new ApiLogRepository(new ReadDatabase(buildSettings(), pool), buildSettings(), new FrozenClock(future)),
+      );
+      const seen: string[] = [];
+      let cursor: string | null = null;
+      do {
+        const from = performance.now();
+        const page = await later.list({ method: 'TRACE', sort, ...(cursor !== null && { cursor }) });
+        expect(performance.now() - from).toBeLessThan(1_000);
+        expect(page.has_more).toBe(page.next_cursor !== null);
+        seen.push(...page.data.map((row) => row.request_id ?? ''));
+        cursor = page.next_cursor;
+      } while (cursor !== null);
+      const upwards = ['rare-1', 'rare-2', 'rare-3'];
+      expect(seen).toEqual(sort === 'created_at' ? upwards : upwards.reverse());
+    },
+  );
 
   it.each([
     ['any page', { after: null, filters: {} }, /Index (Only )?Scan (Backward )?using \S*pkey/],

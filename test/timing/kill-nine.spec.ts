@@ -188,7 +188,7 @@ it(`is killed ${KILLS} times under load`, async () => {
   expect(acknowledged.created).toBeGreaterThan(KILLS);
   expect(acknowledged.rotated).toBeGreaterThan(KILLS / 5);
   expect(acknowledged.revoked).toBeGreaterThan(10);
-}, 240_000);
+}, 420_000);
 
 it('did half of nothing', async () => {
   const without = await database.query(`
@@ -236,7 +236,6 @@ it('lost at most what came in within one flush interval, and can tell how much t
     FROM api_logs JOIN api_log_gaps USING (process) GROUP BY life, process, missing, ended`);
   const rows = new Map(found.map((each) => [each.life, each]));
   const lostAges: number[] = [];
-  let counted = 0;
   for (const { name, answered, asked, killedAt } of lives) {
     const life = rows.get(name);
     const written = new Set(life?.ids);
@@ -251,8 +250,10 @@ it('lost at most what came in within one flush interval, and can tell how much t
     expect(life.ended).toBe(false);
     expect(life.missing).toBeLessThanOrEqual(mayBeMissing);
     expect(life.missing).toBeGreaterThanOrEqual(Math.min(known, mayBeMissing) - CALLERS - MANAGERS - REVOKERS);
-    counted += life.missing;
   }
+  const [{ counted } = { counted: -1 }] = await database.query<{ counted: number }>(
+    'SELECT sum(missing)::int AS counted FROM api_log_gaps WHERE NOT ended',
+  );
   const typical = lostAges.sort((a, b) => a - b)[Math.floor(lostAges.length * 0.9)] ?? 0;
   console.info(
     `${lostAges.length} answered requests without a row, ${counted} counted; 90 % within ${typical.toFixed(0)} ms`,

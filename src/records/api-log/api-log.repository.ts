@@ -10,8 +10,11 @@ import { type SearchWindow, SearchWindows } from './search-windows.js';
 
 /** What a window's search may take, and what narrower ones may when it took longer. */
 const WINDOW_TIMEOUTS_MS = [18, 150, 2_000];
-/** A search that has taken this long begins no further window: the page ends where it stands. */
+/** A search that has taken this long and read so many rows begins no further window: the page ends where it stands. */
 const SEARCH_MS = 18;
+const SEARCH_ROWS = 10_000;
+/** So does one that has taken this long, however little it read: PostgreSQL is slow. */
+const SLOW_SEARCH_MS = 1_000;
 const DAY_MS = 86_400_000;
 const QUERY_CANCELED = '57014';
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
@@ -36,6 +39,12 @@ const CONDITIONS: Readonly<Record<string, (value: string) => string>> = {
 const COLUMNS = `id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, request_id,
   method, route, status, latency_ms, bytes_in::float8, bytes_out::float8, auth_method, client_id, client_address,
   caller_kind, provider, model, stream, input_tokens, output_tokens, error_code`;
+
+/** Rows of the log, and entries of its indexes, that the transaction has read so far, shown or not. */
+const ROWS_READ = `
+  WITH partitions AS (SELECT inhrelid AS id FROM pg_inherits WHERE inhparent = 'api_logs'::regclass)
+  SELECT sum(pg_stat_get_xact_tuples_returned(id))::float8 AS rows
+  FROM (SELECT id FROM partitions UNION ALL SELECT indexrelid FROM pg_index JOIN partitions ON indrelid = id) AS read`;
 
 type ApiLogQuery = ListQuery<'created_at'>;
 
@@ -107,10 +116,15 @@ async function goOn(
     if (rows.length > query.limit || windows.done) return { rows, reached: null };
     const asked = now;
     now = performance.now();
-    if (now - started > SEARCH_MS)
+    if (now - started > SEARCH_MS && (now - started > SLOW_SEARCH_MS || (await hasReadMany(manager))))
       return { rows, reached: [microseconds(windows.edge), query.descending ? FIRST_ID : LAST_ID] };
     windows.took(now - asked);
   }
+}
+
+async function hasReadMany(manager: EntityManager): Promise<boolean> {
+  const [{ rows }] = await manager.query(ROWS_READ);
+  return rows > SEARCH_ROWS;
 }
 
 /** From where a page begins to where its rows end, by its filters or by what is kept at all. */
