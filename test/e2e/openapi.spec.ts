@@ -234,6 +234,9 @@ describe('lists', () => {
       'name',
       'created_after',
       'created_before',
+      'expiring_before',
+      'unused_since',
+      'search',
     ]);
     expect(parameters.find(({ name }) => name === 'sort')?.schema).toEqual({
       type: 'string',

@@ -15,7 +15,6 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 /** Everything that answers without a credential. One more on this list is a decision, not an accident. */
 const OPEN = [
   'POST /api/v1/leaked-keys',
-  'POST /api/v1/leaked-keys',
   'GET /health/live',
   'GET /health/ready',
   'GET /openapi.json',
