@@ -106,7 +106,7 @@ describe('RedisService', () => {
     await eventually(() => service.state === 'up', 5_000);
   });
 
-  it('holds 500 calls at once to the same bound', async () => {
+  it('holds 500 calls at once to the same bound, and takes their time-outs for one', async () => {
     server.pause();
     const start = performance.now();
     const outcomes = await Promise.allSettled(
@@ -115,6 +115,9 @@ describe('RedisService', () => {
     expect(performance.now() - start).toBeLessThan(BOUND_MS + SLACK_MS);
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
     server.resume();
+    expect(service.stats).toMatchObject({ opened: 0, timeouts: 500 });
+    await eventually(() => service.run(ECHO_SCRIPT, ['k'], ['v']).then(() => true));
+    expect(service.stats.opened).toBe(0);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { log } from '../logging/log.js';
-import { CallDeadlines } from './call-deadlines.js';
+import { CallDeadlines, CallTimeoutError } from './call-deadlines.js';
 import { GatheredWrites } from './gathered-writes.js';
 import { RedisBreaker } from './redis-breaker.js';
 import { isReadOnly, isReply, isWrongType, redirectionOf } from './redis-reply.js';
@@ -11,6 +11,8 @@ import { RedisUnavailableError } from './redis-unavailable.error.js';
 const PROBES_BEFORE_RECONNECT = 3;
 /** How long `start` waits for a connection; the breaker stays open and the probes go on after that. */
 const CONNECT_WAIT_MS = 1_000;
+/** Time-outs this close together are one: a burst that was answered too late does not mean that Redis is away. */
+const ONE_TIMEOUT_MS = 50;
 /** Probes of many replicas are spread by this part of their delay, either way. */
 const PROBE_SPREAD = 0.25;
 
@@ -40,6 +42,7 @@ export class RedisNode {
   readonly #breaker: RedisBreaker;
   readonly #writes = new GatheredWrites();
   #probeTimer: NodeJS.Timeout | null = null;
+  #timedOutAt = Number.NEGATIVE_INFINITY;
   #started: Promise<void> | null = null;
   #stopped = false;
 
@@ -126,9 +129,17 @@ export class RedisNode {
       this.context.stats.timeouts += 1;
       if (isReadOnly(error)) {
         if (this.#open()) this.reconnect();
-      } else if (this.#breaker.timedOut()) this.#opened();
+      } else if (!this.#isSameTimeout(error) && this.#breaker.timedOut()) this.#opened();
     }
     throw new RedisUnavailableError();
+  }
+
+  #isSameTimeout(error: unknown): boolean {
+    if (!(error instanceof CallTimeoutError)) return false;
+    const now = performance.now();
+    const same = now - this.#timedOutAt < ONE_TIMEOUT_MS;
+    if (!same) this.#timedOutAt = now;
+    return same;
   }
 
   #open(): boolean {
