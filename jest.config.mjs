@@ -33,7 +33,7 @@ const withServers = (name) => ({
 
 /** What is checked against each shape of Redis again: all that authenticates, revokes and limits. */
 const ON_ANY_REDIS = [
-  'security/{revocation,limits,credentials,automatic-blocks}',
+  'security/{revocation,limits,credentials}',
   'integration/{credential-cache,credential-degraded,failure-budget,leases.service,limiter.service,limits-exactness}',
   'integration/{redis.service,throttle.guard,token-bucket-laws}',
 ];
