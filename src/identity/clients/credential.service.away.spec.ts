@@ -194,6 +194,17 @@ describe('CredentialService with something away', () => {
     });
   });
 
+  it('PostgreSQL, and a Redis that stops answering before the breaker opens: no longer than a replica alone may', async () => {
+    const check = await warmCheck();
+    check.clients.away = true;
+    check.redis.silent = true;
+    check.registry.silentMs = RECHECK_MS;
+    expect(await verify(check)).toMatchObject({ client: { clientId: CLIENT_ID } });
+    await elapse(RECHECK_MS);
+    check.registry.silentMs = RECHECK_MS + 1;
+    await undecided(check);
+  });
+
   describe('confirming', () => {
     const fenceOf = async (check: CredentialCheck) => {
       const { fence } = await verify(check);

@@ -108,6 +108,23 @@ describe('CredentialService', () => {
     });
   });
 
+  it.each<[string, Parameters<CredentialCheck['clients']['change']>[1], string]>([
+    ['a disabled client', { status: 'disabled' }, 'right'],
+    ['a client without secrets', { secrets: [] }, 'right'],
+    ['a wrong secret', {}, 'wrong'],
+  ])('reserves for %s as from an address it was right from', async (_what, changes, text) => {
+    const check = coldCheck();
+    check.clients.change(CLIENT_ID, { ...changes, usedFrom: ['192.0.2.1'] });
+    const trusted: unknown[] = [];
+    const attempt = {
+      ...FREE_ATTEMPT,
+      reserve: async (_subject: string, addresses: readonly string[] = []) => void trusted.push(addresses),
+    };
+    for (let round = 0; round < 2; round++)
+      await expect((async () => check.service.verify(presenting(text), attempt))()).rejects.toThrow(InvalidApiKeyError);
+    expect(trusted).toEqual([['192.0.2.1'], ['192.0.2.1']]);
+  });
+
   it('remembers an unknown id for two seconds, and hashes for each who presents it', async () => {
     const check = buildCredentialCheck();
     await refused(check);

@@ -154,7 +154,6 @@ export class CredentialService {
     if (this.#isDue(entry.credential, this.clock.now())) return this.#verifyWithDatabase(clientId, presented, entry);
 
     const { secret, hashed } = await this.#match(entry.credential, presented);
-    if (secret === null || !isActive(entry.credential, this.clock.now())) return this.#refuse(presented, hashed);
     this.stats.redis += 1;
     if (hashed) await this.#putOnce(withDigest(entry.credential, secret.id, presented.digest), presented.digest);
     else this.cache.remember(entry);
@@ -166,7 +165,8 @@ export class CredentialService {
     presented: PresentedSecret,
     fallback: RememberedCredential | null,
   ): Promise<VerifiedCredential> {
-    const servable = fallback !== null && this.#mayServeStale(fallback) ? fallback : null;
+    const mayHold = this.redis.usable || !this.redis.configured;
+    const servable = fallback !== null && this.reader.mayServeStale(fallback.credential, mayHold) ? fallback : null;
     const checkedAt = this.clock.now();
     const read = await this.reader.read(clientId, servable !== null);
     if (read === 'unavailable') return this.#verifyStale(presented, servable);
@@ -176,39 +176,43 @@ export class CredentialService {
       return this.#refuse(presented, false);
     }
     const credential = carryDigests({ ...read, checkedAt }, fallback?.credential);
-    const { secret, hashed } = await this.#match(credential, presented);
-    if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed);
+    const { secret } = await this.#match(credential, presented);
     this.stats.database += 1;
-    this.reader.noteUse(secret.id, presented.attempt);
     await this.#putOnce(withDigest(credential, secret.id, presented.digest), presented.digest);
     return { client: clientAuthOf(credential), fence: null };
   }
 
   async #verifyStale(presented: PresentedSecret, servable: RememberedCredential | null): Promise<VerifiedCredential> {
-    if (servable === null || !(await this.#isHeld(servable)) || !this.#mayServeStale(servable)) {
+    const held = servable === null ? 'gone' : await this.#askRedis(servable);
+    if (servable === null || held === 'gone' || !this.reader.mayServeStale(servable.credential, held === 'held')) {
       this.stats.unavailable += 1;
       throw new AuthUnavailableError();
     }
-    const { secret, hashed } = await this.#match(servable.credential, presented);
-    if (secret === null || !isActive(servable.credential, this.clock.now())) return this.#refuse(presented, hashed);
+    await this.#match(servable.credential, presented);
     this.stats.stale += 1;
     this.cache.remember(servable);
     return { client: servable.client, fence: this.redis.usable ? servable.fence : null };
   }
 
   /**
-   * Whether Redis still holds an entry, wherever it can be asked: what was revoked does not come back because PostgreSQL
-   * is away. Where it cannot, this process's memory stands in for it.
+   * Whether Redis still holds an entry: what was revoked does not come back because PostgreSQL is away. `unknown` where
+   * it cannot be asked or does not answer: this process's memory then stands in for it, for as long as a replica that
+   * reaches neither may. Without one configured there is nothing that could hold it no more.
    */
-  async #isHeld({ fence }: RememberedCredential): Promise<boolean> {
-    if (!this.redis.usable) return true;
-    return fence !== null && this.cache.confirm(fence).catch(() => true);
+  async #askRedis({ fence }: RememberedCredential): Promise<'held' | 'gone' | 'unknown'> {
+    if (!this.redis.configured) return 'held';
+    if (!this.redis.usable) return 'unknown';
+    if (fence === null) return 'gone';
+    return this.cache.confirm(fence).then(
+      (held) => (held ? 'held' : 'gone'),
+      () => 'unknown',
+    );
   }
 
   /** One bcrypt for every refusal, so that none can be told from another by its time. */
-  async #refuse(presented: PresentedSecret, hashed: boolean): Promise<never> {
+  async #refuse(presented: PresentedSecret, hashed: boolean, usedFrom: readonly string[] = []): Promise<never> {
     this.stats.refused += 1;
-    if (!hashed) await this.matcher.spend(presented);
+    if (!hashed) await this.matcher.spend(presented, usedFrom);
     throw new InvalidApiKeyError();
   }
 
@@ -219,13 +223,13 @@ export class CredentialService {
     return true;
   }
 
-  #match({ secrets, usedFrom }: CachedCredential, presented: PresentedSecret) {
-    return this.matcher.match(secrets, presented, this.clock.now(), usedFrom);
-  }
-
-  /** Without Redis to ask, and with one configured, nobody tells this process of a revocation. */
-  #mayServeStale({ credential }: RememberedCredential): boolean {
-    return this.reader.mayServeStale(credential, this.redis.usable || !this.redis.configured);
+  /** Which secret of an active client was presented, and that it was used; throws the refusal where none was. */
+  async #match(credential: CachedCredential, presented: PresentedSecret) {
+    const { usedFrom } = credential;
+    const { secret, hashed } = await this.matcher.match(credential.secrets, presented, this.clock.now(), usedFrom);
+    if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed, usedFrom);
+    this.reader.noteUse(secret.id, presented.attempt);
+    return { secret, hashed };
   }
 
   #isDue(credential: CachedCredential, now: number): boolean {
