@@ -145,6 +145,22 @@ describe('a rule', () => {
     await within([200, 200, 200]);
   });
 
+  it('made by SQL without an end, in its own spelling, is in force and listed, and takes no other down', async () => {
+    const { query } = (apps[0] as TestApp).database;
+    await query(
+      `INSERT INTO ip_rules (id, cidr, action, source, expires_at) VALUES
+       ('ipr_00000000000000000000000a', '203.0.113.7', 'block', 'manual', 'infinity'),
+       ('ipr_00000000000000000000000b', '203.0.113.8', 'block', 'manual', '-infinity')`,
+    );
+    await eventually(async () => (await statusesFrom('203.0.113.7')).every((status) => status === 403), 1_000);
+    expect(await statusesFrom('203.0.113.8')).toEqual([200, 200, 200]);
+    const { body } = await ask('GET', '/api/v1/ip-rules?sort=created_at');
+    expect(body.data).toMatchObject([{ expires_at: null }, { expires_at: '1970-01-01T00:00:00.000Z' }]);
+    const later = await (apps[0] as TestApp).replica();
+    expect(await statusFrom(later, '203.0.113.7')).toBe(403);
+    await later.stop();
+  });
+
   it('is said to be pending while a live replica has not confirmed it', async () => {
     const { query } = (apps[0] as TestApp).database;
     const ghost = () =>

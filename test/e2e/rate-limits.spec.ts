@@ -248,6 +248,33 @@ describe('a policy', () => {
     );
   });
 
+  it('made by SQL with no end or a past one, in its own spelling, is read as such', async () => {
+    const { database } = replica();
+    for (const [rateClass, quota, end] of [
+      ['general', 21, 'infinity'],
+      ['query', 22, '-infinity'],
+    ])
+      await database.query(
+        `INSERT INTO rate_limit_overrides (subject_type, subject_id, class, windows, expires_at)
+         VALUES ('client', $1, $2, jsonb_build_array(jsonb_build_object('quota', $3::int, 'window_seconds', 60)), $4::timestamptz)`,
+        [client.clientId, rateClass, quota, end],
+      );
+    await eventually(async () => (await whoami(1)).headers.get('x-ratelimit-limit') === '21', 1_000);
+    const listed = await send('GET', `/rate-limits/overrides?client_id=${client.clientId}`);
+    expect(listed.body.data).toMatchObject([
+      { class: 'query', expires_at: '1970-01-01T00:00:00.000Z', in_force: false },
+      { class: 'general', expires_at: null, in_force: true },
+    ]);
+    const explained = await send('POST', '/rate-limits/explain', {
+      client_id: client.clientId,
+      route: 'POST /api/v1/query',
+    });
+    expect(explained.body.buckets).toMatchObject([{ quota: 21, source: { expires_at: null } }, { quota: 10 }]);
+    const later = await replica().replica();
+    expect((await send('GET', '/whoami', undefined, client, later)).headers.get('x-ratelimit-limit')).toBe('21');
+    await later.stop();
+  });
+
   it.each([
     ['no windows', {}, 'body.windows'],
     ['windows that are no list', { windows: 3 }, 'body.windows'],

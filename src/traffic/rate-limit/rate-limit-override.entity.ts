@@ -1,4 +1,5 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { OPEN_END } from '../../platform/database/open-end.js';
 import type { StoredWindow } from './rate-limit-policy.entity.js';
 
 /** The limit of a class for one client or user, before any policy; until `expires_at`, by PostgreSQL's clock. */
@@ -68,6 +69,6 @@ export class RateLimitOverrideEntity {
   updatedAt!: Date;
 
   @Index('rate_limit_overrides_expires_at_idx')
-  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true })
+  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true, transformer: OPEN_END })
   expiresAt!: Date | null;
 }

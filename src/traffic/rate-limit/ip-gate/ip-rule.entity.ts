@@ -1,4 +1,5 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { OPEN_END } from '../../../platform/database/open-end.js';
 
 export const IP_RULE_ACTIONS = ['allow', 'block'] as const;
 export type IpRuleAction = (typeof IP_RULE_ACTIONS)[number];
@@ -33,7 +34,7 @@ export class IpRuleEntity {
   @Column({ type: 'text', nullable: true })
   reason!: string | null;
 
-  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true })
+  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true, transformer: OPEN_END })
   expiresAt!: Date | null;
 
   /** The client that made it; null for an automatic block. */

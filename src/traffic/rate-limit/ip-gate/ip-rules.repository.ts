@@ -122,11 +122,15 @@ export class IpRulesRepository {
   }
 
   async #matched(where: string, values: readonly unknown[]): Promise<MatchedRule[]> {
-    const rows: (Omit<MatchedRule, 'expiresAt'> & { expires_at: Date | null })[] = await this.source.query(
+    const rows: (Omit<MatchedRule, 'expiresAt'> & { expires_at: Date | number | null })[] = await this.source.query(
       `SELECT id, cidr::text, action, source, expires_at FROM ip_rules WHERE ${where}`,
       [...values],
     );
-    return rows.map(({ expires_at, ...rule }) => ({ ...rule, expiresAt: expires_at?.getTime() ?? null }));
+    // PostgreSQL's `infinity` and `-infinity` are numbers already.
+    return rows.map(({ expires_at, ...rule }) => ({
+      ...rule,
+      expiresAt: expires_at === null ? null : Number(expires_at),
+    }));
   }
 }
 
