@@ -107,6 +107,25 @@ describe('LeasesService over three replicas', () => {
     expect(granted(await takeMany(replicas, subject, 100))).toHaveLength(0);
   });
 
+  it('is never over the cap after a flush where a replica that holds places is asked for more', async () => {
+    const [first] = replicas as [LimiterReplica];
+    const leases = granted(await takeMany([first], subject, 100));
+    expect(leases).toHaveLength(CAP);
+    await redis.client.del(redisKey.streams(subject));
+    expect(granted(await takeMany([first], subject, 100))).toHaveLength(0);
+    expect(await redis.client.zcard(redisKey.streams(subject))).toBe(CAP);
+    for (const lease of leases) first.leases.release(lease);
+  });
+
+  it('gives places back in time although they were taken by a clock that was ahead', async () => {
+    const [seconds] = (await redis.client.time()).map(Number) as [number];
+    const key = redisKey.streams(subject);
+    await redis.client.zadd(key, (seconds + 300) * 1000, 'rep_dead:1', (seconds + 300) * 1000, 'rep_dead:2');
+    expect(granted(await takeMany([replicas[0] as LimiterReplica], subject, CAP))).toHaveLength(CAP - 2);
+    for (const dead of ['rep_dead:1', 'rep_dead:2'])
+      expect(Number(await redis.client.zscore(key, dead))).toBeLessThanOrEqual((seconds + 12) * 1000);
+  });
+
   it('renews more than one call takes', async () => {
     const [first] = replicas as [LimiterReplica];
     const many = await Promise.all(Array.from({ length: 1_200 }, async () => first.leases.take(subject, 5_000)));
@@ -165,6 +184,16 @@ describe('LeasesService when its Redis fails', () => {
     await first.leases.renew();
     expect(first.leases.stats.renewalsFailed).toBe(1);
     server.resume();
+  });
+
+  it('counts a place once that Redis gave and confirmed too late', async () => {
+    const [first] = replicas as [LimiterReplica];
+    server.pause();
+    expect(granted(await takeMany([first], 's', 2))).toHaveLength(2);
+    server.resume();
+    await eventually(() => first.redis.usable, 10_000);
+    await first.leases.renew();
+    expect(await first.leases.count('s')).toBe(2);
   });
 
   it('answers within its bound when Redis freezes, and takes its share', async () => {

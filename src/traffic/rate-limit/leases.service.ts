@@ -3,9 +3,12 @@ import { PeriodicService } from '../../platform/jobs/periodic.service.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import { redisKey } from '../../platform/redis/redis-key.js';
 import { ReplicaRegistry } from '../../platform/replicas/replica-registry.service.js';
-import { COUNT_LEASES, LEASE_MS, RELEASE_LEASE, RENEW_LEASES, RENEWED_AT_ONCE, TAKE_LEASE } from './lease.script.js';
+import { COUNT_LEASES, RELEASE_LEASE, RENEW_LEASES, RENEWED_AT_ONCE, TAKE_LEASE } from './lease.script.js';
 
 const RENEW_EVERY_MS = 3_000;
+/** Answers of the script that takes a lease. */
+const GRANTED = 1;
+const LOST = 2;
 
 /** One place among those a subject may have at once. */
 export interface Lease {
@@ -26,13 +29,15 @@ export type LeaseAnswer =
  * never more than the cap, renewed every three seconds, given back at the end. The leases of a process that died or was
  * cut off are free again within nine seconds. While Redis is configured and away each replica counts its own against its
  * share, the cap divided by the replicas that live; with no `REDIS_URL` this process counts against the whole cap. When
- * Redis is back, or has lost its data, every replica puts back what it holds within three seconds.
+ * Redis is back, or has lost its data, every replica puts back what it holds: before it takes another place of that
+ * subject, and within three seconds. Until all have, a subject may have more than its cap, by what they hold.
  */
 @Injectable()
 export class LeasesService implements OnModuleInit {
   /** Counted since start: renewals Redis did not answer. */
   readonly stats = { renewalsFailed: 0 };
   readonly #held = new Map<string, Set<string>>();
+  readonly #restoring = new Map<string, Promise<void>>();
   #taken = 0;
 
   constructor(
@@ -63,7 +68,7 @@ export class LeasesService implements OnModuleInit {
 
   /** Takes a place, here and now where no Redis is to be asked. Never rejects. */
   take(subject: string, cap: number): LeaseAnswer | Promise<LeaseAnswer> {
-    return this.redis.usable ? this.#takeShared(subject, cap) : this.#takeHere(subject, cap);
+    return this.redis.usable ? this.#takeShared(subject, cap) : this.#takeHere(this.#newLease(subject), cap);
   }
 
   /** Gives a place back. One that Redis cannot be told of ends by itself. */
@@ -85,33 +90,56 @@ export class LeasesService implements OnModuleInit {
   /** Renews every lease this process holds. Never rejects: what is not renewed is renewed the next time. */
   async renew(): Promise<void> {
     if (!this.redis.usable) return;
+    await Promise.all([...this.#held.keys()].map((subject) => this.#renewOf(subject)));
+  }
+
+  async #renewOf(subject: string): Promise<void> {
     await Promise.all(
-      [...this.#held].flatMap(([subject, leases]) =>
-        chunksOf([...leases]).map((ids) =>
-          this.redis.run(RENEW_LEASES, [redisKey.streams(subject)], [LEASE_MS, ...ids]).catch(() => {
-            this.stats.renewalsFailed += 1;
-          }),
-        ),
+      chunksOf([...(this.#held.get(subject) ?? [])]).map((ids) =>
+        this.redis.run(RENEW_LEASES, [redisKey.streams(subject)], ids).catch(() => {
+          this.stats.renewalsFailed += 1;
+        }),
       ),
     );
   }
 
   async #takeShared(subject: string, cap: number): Promise<LeaseAnswer> {
     const lease = this.#newLease(subject);
-    try {
-      const answer = await this.redis.run(TAKE_LEASE, [redisKey.streams(subject)], [lease.id, LEASE_MS, cap]);
-      if (!Array.isArray(answer)) return this.#takeHere(subject, cap);
-      if (answer[0] !== 1) return { granted: false, cap };
-      return this.#hold(lease);
-    } catch {
-      return this.#takeHere(subject, cap);
+    let answer = await this.#ask(lease, cap, this.#oneHeld(subject));
+    if (answer === LOST) {
+      await this.#restore(subject);
+      answer = await this.#ask(lease, cap, '');
     }
+    if (answer === null) return this.#takeHere(lease, cap);
+    return answer === GRANTED ? this.#hold(lease) : { granted: false, cap };
   }
 
-  #takeHere(subject: string, whole: number): LeaseAnswer {
+  /** What the script said; null where Redis could not be asked. */
+  async #ask({ subject, id }: Lease, cap: number, held: string): Promise<unknown> {
+    const answer = await this.redis.run(TAKE_LEASE, [redisKey.streams(subject)], [id, cap, held]).catch(() => null);
+    return Array.isArray(answer) ? answer[0] : null;
+  }
+
+  #oneHeld(subject: string): string {
+    for (const id of this.#held.get(subject) ?? []) return id;
+    return '';
+  }
+
+  /** Once for all that find out at the same time. */
+  #restore(subject: string): Promise<void> {
+    let restoring = this.#restoring.get(subject);
+    if (restoring === undefined) {
+      restoring = this.#renewOf(subject).finally(() => this.#restoring.delete(subject));
+      this.#restoring.set(subject, restoring);
+    }
+    return restoring;
+  }
+
+  /** The lease is the one Redis was asked for: where it was given and only the answer came too late, it counts once. */
+  #takeHere(lease: Lease, whole: number): LeaseAnswer {
     const cap = this.redis.configured ? Math.max(Math.floor(whole / this.registry.live), 1) : whole;
-    if ((this.#held.get(subject)?.size ?? 0) >= cap) return { granted: false, cap };
-    return this.#hold(this.#newLease(subject));
+    if ((this.#held.get(lease.subject)?.size ?? 0) >= cap) return { granted: false, cap };
+    return this.#hold(lease);
   }
 
   #hold(lease: Lease): LeaseAnswer {
