@@ -1,4 +1,4 @@
-import { Agent, get } from 'node:http';
+import { Agent, get, type RequestOptions } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** What one request was told, and when it started and ended (`performance.now()`). */
@@ -18,11 +18,11 @@ export class SteadyLoad {
   readonly #callers: Promise<void>[];
   #stopped = false;
 
-  constructor(ports: readonly number[], apiKey: string, callers: number, pauseMs: number) {
+  constructor(ports: readonly number[], apiKey: string, callers: number, pauseMs: number, path = '/api/v1/whoami') {
     this.#callers = ports.flatMap((port, server) =>
       Array.from({ length: callers }, async () => {
         while (!this.#stopped) {
-          this.answers.push(await ask(this.#agent, port, apiKey, server));
+          this.answers.push(await ask({ agent: this.#agent, port, path, headers: { 'x-api-key': apiKey } }, server));
           await delay(pauseMs);
         }
       }),
@@ -46,10 +46,10 @@ export function p99(answers: readonly Answer[]): number {
   return times[Math.ceil(times.length * 0.99) - 1] ?? Number.NaN;
 }
 
-function ask(agent: Agent, port: number, apiKey: string, server: number): Promise<Answer> {
+function ask(request: RequestOptions, server: number): Promise<Answer> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
-    get({ agent, port, host: '127.0.0.1', path: '/api/v1/whoami', headers: { 'x-api-key': apiKey } }, (response) => {
+    get({ ...request, host: '127.0.0.1' }, (response) => {
       response.resume().on('end', () =>
         resolve({
           started,
