@@ -178,6 +178,62 @@ describe('a change', () => {
     expect(replica.feed.stats.failures).toBeGreaterThan(0);
   });
 
+  it('is tried again however long it could not be applied', async () => {
+    const replica = await join();
+    let broken = true;
+    replica.feed.on(TOPIC, (change) => {
+      if (broken) throw new Error('not now');
+      replica.heard.push(change);
+    });
+    const id = await announce();
+    await eventually(() => replica.feed.stats.failures > 0);
+    await database.query(`UPDATE changes SET created_at = created_at - interval '2 minutes'`);
+    await replica.feed.poll();
+    broken = false;
+    await replica.feed.poll();
+    expect(replica.heard.map((change) => change.id)).toEqual([id]);
+    await expect(replica.feed.receipt(id)).resolves.toEqual({ everywhere: true });
+    await replica.feed.poll();
+    expect(replica.heard).toHaveLength(1);
+  });
+
+  it('of a thousand that cannot be applied: everything is reloaded instead', async () => {
+    const replica = await join();
+    replica.feed.on(TOPIC, () => Promise.reject(new Error('not now')));
+    let reloads = 0;
+    replica.feed.onResync(() => void reloads++);
+    await database.query(`SELECT announce_change($1, 'subject ' || n, n) FROM generate_series(1, 1000) AS n`, [TOPIC]);
+    await eventually(() => replica.feed.stats.failures >= 1_000);
+    await replica.feed.poll();
+    expect(reloads).toBe(0);
+    await replica.feed.poll();
+    expect(reloads).toBe(1);
+  });
+
+  it('is not what anybody who may connect can notify: garbage, or the number of a change to come', async () => {
+    const replica = await join();
+    const [row] = await database.query<{ id: string }>(`SELECT max(id)::text AS id FROM changes`);
+    const next = String(Number(row?.id ?? 0) + 1);
+    const forged = { id: next, topic: 'x', subject: 'y', version: null };
+    const notified = [
+      'garbage',
+      'null',
+      '{}',
+      JSON.stringify({ ...forged, id: 'x' }),
+      JSON.stringify({ ...forged, id: '9'.repeat(19) }),
+      JSON.stringify({ ...forged, version: 'x' }),
+      JSON.stringify({ ...forged, subject: 1 }),
+      JSON.stringify(forged),
+    ];
+    for (const text of notified) await database.query(`SELECT pg_notify('core_nest_changes', $1)`, [text]);
+    await eventually(() => replica.feed.stats.notified === 1);
+    expect(await database.query('SELECT 1 FROM change_receipts')).toEqual([]);
+    const id = await announce();
+    expect(id).toBe(next);
+    await expect(replica.feed.receipt(id)).resolves.toEqual({ everywhere: true });
+    expect(replica.heard.map((change) => change.id)).toEqual([id]);
+  });
+
   it('of 200 at once reaches three replicas whole', async () => {
     const replicas = [await join(), await join(), await join()];
     const ids = await Promise.all(Array.from({ length: 200 }, (_, n) => announce(`subject ${n}`)));

@@ -13,6 +13,8 @@ const CLEAN_MS = 3_600_000;
 const LOOK_BACK_MS = 60_000;
 /** How far back changes are kept; beyond, whatever a replica holds in memory is not to be trusted. */
 const KEPT_MS = 24 * 3_600_000;
+/** Changes that wait to be applied after all; beyond, everything is reloaded instead. */
+const MAX_FAILED = 1_000;
 
 type Apply = (change: Change) => void | Promise<void>;
 
@@ -33,8 +35,10 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   readonly stats = { notified: 0, polled: 0, failures: 0 };
   readonly #topics = new Map<string, Topic>();
   readonly #resyncs: (() => void | Promise<void>)[] = [];
-  /** Changes applied, until they are too old to come again; the value is when (monotonic). */
+  /** Changes applied, by all that they say, until they are too old to come again; the value is when (monotonic). */
   readonly #applied = new Map<string, number>();
+  /** Changes that could not be applied yet. */
+  readonly #failed = new Map<string, Change>();
   #unconfirmed: string[] = [];
   #caughtUpTo: number | null = null;
 
@@ -52,8 +56,9 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   /**
-   * Calls `apply` for every change of a topic, on this replica: at least once, in no certain order. What it throws is
-   * logged, and the change stays unconfirmed until the next poll. Register while the modules start.
+   * Calls `apply` for every change of a topic, on this replica: at least once, in no certain order, several at a time.
+   * What it throws is logged, and the change stays unconfirmed; each poll tries it again until it succeeds. Register
+   * while the modules start.
    *
    * @param options.replay the changes of the last day are applied before this replica serves, too.
    */
@@ -88,47 +93,59 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
   async poll(): Promise<void> {
     const now = await this.registry.beat();
     const missed = this.#caughtUpTo === null || now - this.#caughtUpTo > KEPT_MS - LOOK_BACK_MS;
-    if (missed) await Promise.all(this.#resyncs.map((reload) => reload()));
+    if (missed) {
+      await Promise.all(this.#resyncs.map((reload) => reload()));
+      this.#failed.clear();
+    }
     const replayFrom = now - KEPT_MS;
     const recent = (missed ? now : (this.#caughtUpTo ?? now)) - LOOK_BACK_MS;
     await this.#catchUp(missed ? replayFrom : recent, missed);
-    this.#caughtUpTo = now;
+    this.#caughtUpTo = this.#failed.size < MAX_FAILED ? now : null;
     this.#forgetApplied();
   }
 
   async #catchUp(since: number, replaying: boolean): Promise<void> {
+    await Promise.all([...this.#failed.values()].map((change) => this.#apply(change)));
     let after = '0';
     for (;;) {
       const page = await this.line.changesSince(since, after);
       const last = page.at(-1);
       if (last === undefined) break;
-      for (const change of page) {
-        if (this.#applied.has(change.id) || (replaying && this.#topics.get(change.topic)?.replay !== true)) continue;
-        this.stats.polled += 1;
-        await this.#apply(change);
-      }
+      const due = page.filter(
+        (change) => this.#isNew(change) && (!replaying || this.#topics.get(change.topic)?.replay),
+      );
+      this.stats.polled += due.length;
+      await Promise.all(due.map((change) => this.#apply(change)));
       after = last.id;
     }
     await this.#confirm();
   }
 
   async #heard(change: Change): Promise<void> {
-    if (this.#applied.has(change.id)) return;
+    if (!this.#isNew(change)) return;
     this.stats.notified += 1;
     await this.#apply(change);
     // A failed confirmation is made up for by the next poll.
     await this.#confirm().catch(() => undefined);
   }
 
+  #isNew(change: Change): boolean {
+    const key = keyOf(change);
+    return !this.#applied.has(key) && !this.#failed.has(key);
+  }
+
   async #apply(change: Change): Promise<void> {
+    const key = keyOf(change);
     try {
       await this.#topics.get(change.topic)?.apply(change);
     } catch (error) {
       this.stats.failures += 1;
-      logError(error, { context: `apply-${change.topic}`, level: 'warn' });
+      if (!this.#failed.has(key)) logError(error, { context: `apply-${change.topic}`, level: 'warn' });
+      if (this.#failed.size < MAX_FAILED) this.#failed.set(key, change);
       return;
     }
-    this.#applied.set(change.id, performance.now());
+    this.#failed.delete(key);
+    this.#applied.set(key, performance.now());
     this.#unconfirmed.push(change.id);
   }
 
@@ -151,4 +168,9 @@ export class ChangeFeed implements OnApplicationBootstrap, OnApplicationShutdown
       this.#applied.delete(id);
     }
   }
+}
+
+/** A notification that only bears the number of a change to come must not stand for it. */
+function keyOf({ id, topic, subject, version }: Change): string {
+  return `${id} ${version} ${topic} ${subject}`;
 }

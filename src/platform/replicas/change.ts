@@ -7,6 +7,27 @@ export interface Change {
   readonly version: string | null;
 }
 
+/** At most 18 digits: what PostgreSQL's bigint holds, whatever they are. */
+const NUMBER = /^\d{1,18}$/;
+
+/** A change as it was notified; null for anything else, because whoever may connect to the database may notify. */
+export function readChange(text: string): Change | null {
+  let read: unknown;
+  try {
+    read = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof read !== 'object' || read === null) return null;
+  const { id, topic, subject, version } = read as Record<string, unknown>;
+  if (!isNumber(id) || typeof topic !== 'string' || typeof subject !== 'string') return null;
+  return version === null || isNumber(version) ? { id, topic, subject, version } : null;
+}
+
+function isNumber(value: unknown): value is string {
+  return typeof value === 'string' && NUMBER.test(value);
+}
+
 /** What came of telling every replica of a change. */
 export type Receipt =
   | { readonly everywhere: true }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Client } from 'pg';
 import { Settings } from '../config/settings.js';
 import { OwnConnection } from '../database/own-connection.js';
-import type { Change } from './change.js';
+import { type Change, readChange } from './change.js';
 import { CHANGES_CHANNEL, LIVE_SECONDS, RECEIPTS_CHANNEL } from './replica-terms.js';
 
 const DEADLINE_MS = 1_500;
@@ -78,12 +78,12 @@ export class ReplicaLine {
     });
   }
 
-  /** Writes the replica's receipts, and tells whoever waits for them. */
+  /** Writes the replica's receipts for changes that there are, and tells whoever waits for them. */
   confirm(id: string, changeIds: readonly string[]): Promise<void> {
     return this.#use(async (client) => {
       await client.query(
         `WITH receipt AS (
-           INSERT INTO change_receipts (change_id, replica_id) SELECT unnest($1::bigint[]), $2
+           INSERT INTO change_receipts (change_id, replica_id) SELECT id, $2 FROM changes WHERE id = ANY ($1::bigint[])
            ON CONFLICT DO NOTHING RETURNING change_id
          )
          SELECT pg_notify('${RECEIPTS_CHANNEL}', change_id::text) FROM receipt`,
@@ -118,7 +118,8 @@ export class ReplicaLine {
   }
 
   #heard(channel: string, payload: string): void {
+    const change = channel === CHANGES_CHANNEL ? readChange(payload) : null;
+    if (change !== null) this.#listener?.changed(change);
     if (channel === RECEIPTS_CHANNEL) this.#listener?.confirmed(payload);
-    else this.#listener?.changed(JSON.parse(payload) as Change);
   }
 }
