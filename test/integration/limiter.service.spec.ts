@@ -246,6 +246,25 @@ describe('LimiterService when its Redis fails', () => {
     expect(replica.limiter.stats.allowed).toBe(0);
   });
 
+  it('gives back only where it was taken, whichever way Redis goes meanwhile', async () => {
+    for (let taken = 0; taken < 5; taken += 1) await replica.limiter.take('c1', set);
+    await server.kill();
+    await eventually(() => !replica.redis.usable);
+    expect(await replica.limiter.giveBack('c1', set)).toBeNull();
+    expect(await replica.limiter.foresee('c1', set, 1)).toMatchObject({ tightest: { remaining: 45 } });
+    expect(await replica.limiter.take('c1', set)).toMatchObject({ degraded: true, tightest: { remaining: 44 } });
+
+    await server.restart();
+    await eventually(() => replica.redis.usable, 10_000);
+    const shared = await replica.limiter.take('c1', set);
+    expect(shared).toMatchObject({ degraded: false });
+    expect(await replica.limiter.giveBack('c1', set, true)).toMatchObject({ degraded: true });
+    expect(await replica.limiter.foresee('c1', set, 1)).toMatchObject({
+      degraded: false,
+      tightest: { remaining: shared.tightest.remaining },
+    });
+  });
+
   it('shares again by itself when Redis is back', async () => {
     await server.kill();
     expect(await replica.limiter.take('c1', set)).toMatchObject({ degraded: true });

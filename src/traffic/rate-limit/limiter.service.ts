@@ -112,20 +112,14 @@ export class LimiterService {
 
   /**
    * Gives back what a request took that was refused afterwards: a refusal spends nothing. Buckets in shadow have counted
-   * it all the same. Never rejects: what Redis cannot be told of flows back by itself.
+   * it all the same. It goes back where it came from, or a Redis that comes and goes would make units of nothing. Never
+   * rejects: what Redis cannot be told of flows back by itself, and null is returned.
+   *
+   * @param degraded as of the decision that took it.
    */
-  async giveBack(subject: string, { enforced }: BucketSet): Promise<Decision | null> {
+  async giveBack(subject: string, { enforced }: BucketSet, degraded = false): Promise<Decision | null> {
     if (enforced === null) return null;
-    if (this.redis.usable) {
-      try {
-        const script = scriptFor(this.#giveBacks, enforced);
-        const answer = await this.redis.run(script, enforced.keysOf(subject), enforced.argumentsFor(1));
-        return this.#decide(enforced, readTaken(answer, enforced.policies.length), 1, false);
-      } catch {
-        this.stats.redisFailures += 1;
-        return null;
-      }
-    }
+    if (this.shared && !degraded) return this.#giveBackToRedis(subject, enforced);
     const set = this.#localSet(enforced);
     const debts = this.#local.giveBack(subject, set.policies, this.#nowMicros());
     return this.#decide(set, { allowed: true, debts, lacking: 0 }, 1, this.shared);
@@ -149,6 +143,18 @@ export class LimiterService {
     const set = this.#localSet(buckets);
     const debts = this.#local.peek(subject, set.policies, this.#nowMicros());
     return this.#decide(set, foresee(set, debts, requests), requests, this.shared);
+  }
+
+  async #giveBackToRedis(subject: string, set: BucketSet): Promise<Decision | null> {
+    if (!this.redis.usable) return null;
+    try {
+      const script = scriptFor(this.#giveBacks, set);
+      const answer = await this.redis.run(script, set.keysOf(subject), set.argumentsFor(1));
+      return this.#decide(set, readTaken(answer, set.policies.length), 1, false);
+    } catch {
+      this.stats.redisFailures += 1;
+      return null;
+    }
   }
 
   #fromRedis(answer: unknown, subject: string, buckets: BucketSet, requests: number): Decision {

@@ -18,6 +18,11 @@ export function setRateLimitHeaders(reply: HttpReply, decision: Decision): void 
   reply.header('ratelimit', `"${tightest.name}";r=${tightest.remaining};t=${tightest.resetSeconds}`);
 }
 
+/** Whether the decision that these headers are of was made without Redis. */
+export function isDegraded(reply: HttpReply): boolean {
+  return reply.getHeader('x-ratelimit-degraded') === 'true';
+}
+
 /** The refusal that a decision amounts to: which limit, and when to come back. */
 export function refusal({ tightest }: Decision, decisionId: string): RateLimitedError {
   const retryAfter = Math.max(tightest.resetSeconds, 1);

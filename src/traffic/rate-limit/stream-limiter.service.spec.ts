@@ -34,7 +34,11 @@ function build(options: { cap?: string; redis?: ReturnType<typeof buildRedis>; r
   const headers: Record<string, string> = {};
   const enter = (state: AuthState | null, response: { closed?: boolean } = {}) => {
     const raw = Object.assign(new EventEmitter(), { closed: false, destroyed: false, ...response });
-    const reply = { raw, header: (name: string, value: string) => Object.assign(headers, { [name]: value }) };
+    const reply = {
+      raw,
+      header: (name: string, value: string) => Object.assign(headers, { [name]: value }),
+      getHeader: (name: string) => headers[name],
+    };
     const request = { identity: state === null ? null : { state }, method: 'POST', routeOptions: {} };
     return { raw, done: limits.enter(request as unknown as HttpRequest, reply as unknown as HttpReply) };
   };

@@ -6,7 +6,7 @@ import { holdUntilClosed } from './held-response.js';
 import { type LeaseAnswer, LeasesService } from './leases.service.js';
 import { MAX_CONCURRENT } from './limit-policy.js';
 import { LimiterService } from './limiter.service.js';
-import { setRateLimitHeaders } from './rate-limit.headers.js';
+import { isDegraded, setRateLimitHeaders } from './rate-limit.headers.js';
 import { RateLimitPolicy } from './rate-limit.policy.js';
 import { RouteTable } from './route-table.service.js';
 
@@ -64,7 +64,7 @@ export class StreamLimiterService {
   async #giveBack({ tier, clientId }: ClientAuth, request: HttpRequest, reply: HttpReply): Promise<void> {
     const route = this.routes.find(request.method, request.routeOptions.url ?? '');
     const buckets = route === null ? null : this.policy.bucketsFor(route.classes, tier, clientId);
-    const decision = buckets === null ? null : await this.limiter.giveBack(clientId, buckets);
+    const decision = buckets === null ? null : await this.limiter.giveBack(clientId, buckets, isDegraded(reply));
     if (decision !== null) setRateLimitHeaders(reply, decision);
   }
 

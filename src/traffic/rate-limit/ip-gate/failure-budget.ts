@@ -147,7 +147,7 @@ export class FailureBudget {
   #reservation(subject: string, unitMs: number, shared: boolean): Reservation {
     this.#undecided.set(subject, (this.#undecided.get(subject) ?? 0) + 1);
     const decide = async (right: boolean) => {
-      if (right) this.#local.giveBack(subject, unitMs, performance.now());
+      if (right) this.#local.giveBack(subject, unitMs, shared ? 'shared' : 'here');
       if (shared) {
         const words = [...this.#words(unitMs), right ? 1 : 0];
         await this.redis.run(DECIDE_ATTEMPT, this.#keys(subject), words).catch(() => undefined);

@@ -25,11 +25,24 @@ describe('LocalBudgets', () => {
 
   it('takes back, and never more than was taken', () => {
     const budgets = new LocalBudgets();
-    budgets.giveBack('a', UNIT, 0);
+    budgets.giveBack('a', UNIT, 'here');
     takeAll(budgets, 0);
-    for (let back = 0; back < 20; back += 1) budgets.giveBack('a', UNIT, 0);
+    for (let back = 0; back < 20; back += 1) budgets.giveBack('a', UNIT, 'here');
     expect(takeAll(budgets, 0)).toBe(7);
-    budgets.giveBack('a', UNIT, 0);
+    budgets.giveBack('a', UNIT, 'here');
+    expect(takeAll(budgets, 0)).toBe(1);
+  });
+
+  it('is not filled up by a Redis that comes and goes', () => {
+    const budgets = new LocalBudgets();
+    budgets.note('a', UNIT, 0);
+    expect(takeAll(budgets, 0)).toBe(6);
+    for (let flap = 0; flap < 5; flap += 1) {
+      budgets.note('a', 2 * UNIT, 0);
+      budgets.giveBack('a', UNIT, 'shared');
+      expect(takeAll(budgets, 0)).toBe(0);
+    }
+    budgets.giveBack('a', UNIT, 'here');
     expect(takeAll(budgets, 0)).toBe(1);
   });
 
