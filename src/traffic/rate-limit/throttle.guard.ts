@@ -7,11 +7,10 @@ import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import type { BucketSet } from './bucket-set.js';
 import { ConcurrencyLimiter } from './concurrency-limiter.js';
-import { decisionId } from './decision-id.js';
 import type { Decision } from './limit-decision.js';
 import { LimiterService } from './limiter.service.js';
 import { type Marked, RateClassMarks } from './rate-class-marks.js';
-import { refusal, setRateLimitHeaders } from './rate-limit.headers.js';
+import { assertAllowed, setRateLimitHeaders } from './rate-limit.headers.js';
 import { RateLimitPolicy } from './rate-limit.policy.js';
 
 /** One request on its way through the guard. */
@@ -110,8 +109,5 @@ export class ThrottleGuard implements CanActivate {
 
 function admit({ reply }: Passage, subject: string, buckets: BucketSet, decision: Decision): true {
   setRateLimitHeaders(reply, decision);
-  if (decision.allowed) return true;
-  const id = decisionId(subject, buckets, decision);
-  reply.header('x-ratelimit-decision', id);
-  throw refusal(decision, id);
+  return assertAllowed(reply, subject, buckets, decision);
 }

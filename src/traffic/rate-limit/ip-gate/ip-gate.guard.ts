@@ -3,10 +3,9 @@ import { HealthController } from '../../../platform/health/health.controller.js'
 import type { HttpReply, HttpRequest } from '../../../platform/http/http-request.js';
 import { addressKey } from '../address-key.js';
 import type { BucketSet } from '../bucket-set.js';
-import { decisionId } from '../decision-id.js';
 import type { Decision } from '../limit-decision.js';
 import { LimiterService } from '../limiter.service.js';
-import { refusal, setRateLimitHeaders } from '../rate-limit.headers.js';
+import { assertAllowed, setAddressLimitHeaders } from '../rate-limit.headers.js';
 import { RateLimitPolicy } from '../rate-limit.policy.js';
 import { AddressClassMarks } from './address-class-marks.js';
 import { FailureBudgets } from './failure-budgets.service.js';
@@ -48,9 +47,6 @@ export class IpGateGuard implements CanActivate {
 }
 
 function admit(reply: HttpReply, source: string, buckets: BucketSet, decision: Decision): true {
-  setRateLimitHeaders(reply, decision);
-  if (decision.allowed) return true;
-  const id = decisionId(source, buckets, decision);
-  reply.header('x-ratelimit-decision', id);
-  throw refusal(decision, id);
+  setAddressLimitHeaders(reply, decision);
+  return assertAllowed(reply, source, buckets, decision);
 }
