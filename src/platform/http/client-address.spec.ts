@@ -100,6 +100,13 @@ describe('ClientAddresses', () => {
     expect(proxies.behind('10.0.0.1', { 'x-forwarded-for': '203.0.113.7' })).toBe('203.0.113.7');
   });
 
+  it('takes no header for the end of another one', () => {
+    const neighbour = { 'x-forwarded-for': '203.0.113.1 , 203.0.113.7', 'x-forwarded-proto': 'https' };
+    expect(proxies.behind('10.0.0.1', neighbour)).toBe('203.0.113.7');
+    const caller = { 'x-forwarded-for': '203.0.113.1', 'x-forwarded-proto': ', 203.0.113.7 https' };
+    expect(proxies.behind('10.0.0.1', caller)).toBe('203.0.113.1');
+  });
+
   it('reads a header of thousands of hops', () => {
     const header = `198.51.100.1, ${'10.0.0.2, '.repeat(1_000)}10.0.0.3`;
     expect(proxies.behind('10.0.0.1', { 'x-forwarded-for': header })).toBe('198.51.100.1');

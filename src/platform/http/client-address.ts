@@ -6,6 +6,7 @@ import { readForwardedElement, startOfElement } from './forwarded-header.js';
 
 /** Stands for a peer that was gone before its address could be read. */
 const UNKNOWN_ADDRESS = '0.0.0.0';
+
 /** The client of a request, and whether it reached the outermost trusted proxy by TLS. */
 interface Origin {
   readonly address: string;
@@ -92,13 +93,14 @@ export class ClientAddresses {
   }
 
   #origin(peer: string, headers: IncomingHttpHeaders): Origin {
+    // A line break between the parts, which no header holds: nobody can write one part's text into another.
     const forwardedFor = joined(headers['x-forwarded-for']);
     const forwarded = joined(headers.forwarded);
     if (this.header === 'forwarded' || (this.header === 'auto' && forwardedFor === '' && forwarded !== '')) {
-      return this.#remembered(`f ${peer} ${forwarded}`, () => this.#walkForwarded(peer, forwarded));
+      return this.#remembered(`f\n${peer}\n${forwarded}`, () => this.#walkForwarded(peer, forwarded));
     }
     const protocols = joined(headers['x-forwarded-proto']);
-    return this.#remembered(`${peer} ${forwardedFor} ${protocols}`, () => this.#walk(peer, forwardedFor, protocols));
+    return this.#remembered(`${peer}\n${forwardedFor}\n${protocols}`, () => this.#walk(peer, forwardedFor, protocols));
   }
 
   #remembered(key: string, resolve: () => Origin): Origin {
