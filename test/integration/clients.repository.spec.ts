@@ -61,6 +61,7 @@ const newClient = (overrides: Partial<ClientEntity> = {}) => ({
 });
 const insert = (client: ClientToInsert, secret: SecretToInsert) =>
   source.transaction((transaction) => clients.insert(client, secret, transaction));
+const findForAuthentication = (clientId: string) => clients.findForAuthentication(clientId, new Date());
 const newSecret = () => ({ id: `sec_${randomDigits(16)}`, hashedSecret: '$2b$04$hash', hint: 'ab12' });
 
 describe('schema', () => {
@@ -88,6 +89,7 @@ describe('the version', () => {
     ['the client, with an old version forced on it', 'UPDATE clients SET version = 1 WHERE client_id = $1'],
     ['the hash of a secret', `UPDATE client_secrets SET hashed_secret = 'x' WHERE client_id = $1`],
     ['the end of a secret', 'UPDATE client_secrets SET expires_at = now() WHERE client_id = $1'],
+    ['that a secret was revoked', 'UPDATE client_secrets SET revoked_at = now() WHERE client_id = $1'],
     ['a secret away', 'DELETE FROM client_secrets WHERE client_id = $1'],
     ['a secret more', `INSERT INTO client_secrets (id, client_id, hashed_secret, hint) SELECT 'more', $1, 'h', 'hint'`],
   ])('rises when SQL changes %s', async (_what, sql) => {
@@ -180,7 +182,7 @@ describe('findForAuthentication', () => {
     const expiresAt = new Date('2031-02-03T04:05:06.789Z');
     const [client, secret] = [newClient({ expiresAt }), newSecret()];
     await insert(client, secret);
-    expect(await clients.findForAuthentication(client.clientId)).toEqual({
+    expect(await findForAuthentication(client.clientId)).toEqual({
       clientId: client.clientId,
       version: String(await versionOf(client.clientId)),
       status: 'active',
@@ -196,20 +198,33 @@ describe('findForAuthentication', () => {
   it('gives a client without secrets as such, and null for one that is not there', async () => {
     const { clientId } = await insertClient(database);
     await database.query('DELETE FROM client_secrets WHERE client_id = $1', [clientId]);
-    expect((await clients.findForAuthentication(clientId))?.secrets).toEqual([]);
-    expect(await clients.findForAuthentication(UNKNOWN)).toBeNull();
+    expect((await findForAuthentication(clientId))?.secrets).toEqual([]);
+    expect(await findForAuthentication(UNKNOWN)).toBeNull();
+  });
+
+  it('leaves out the secrets that have ended, however many are still listed', async () => {
+    const { clientId } = await insertClient(database);
+    await database.query(
+      `INSERT INTO client_secrets (id, client_id, hashed_secret, hint, expires_at, revoked_at)
+       VALUES ('ended', $1, 'h', 'hint', now() - interval '1 second', NULL),
+              ('revoked', $1, 'h', 'hint', NULL, now()), ('ending', $1, 'h', 'hint', now() + interval '1 hour', NULL)`,
+      [clientId],
+    );
+    const ids = (await findForAuthentication(clientId))?.secrets.map(({ id }) => id);
+    expect(ids).toHaveLength(2);
+    expect(ids).toContain('ending');
   });
 
   it('takes ids by their bytes', async () => {
     await insertClient(database, { clientId: 'cn_live_abcdefghijkl' });
-    expect(await clients.findForAuthentication('cn_live_abcdefghijkl')).not.toBeNull();
+    expect(await findForAuthentication('cn_live_abcdefghijkl')).not.toBeNull();
     for (const other of [
       'cn_live_ABCDEFGHIJKL',
       'cn_live_abcdefghijkl ',
       ' cn_live_abcdefghijkl',
       'cn_live_abcdefghijkL',
     ])
-      expect(await clients.findForAuthentication(other)).toBeNull();
+      expect(await findForAuthentication(other)).toBeNull();
   });
 
   it('is one statement, and so of one moment', async () => {
@@ -229,7 +244,7 @@ describe('findForAuthentication', () => {
       },
     }).initialize();
     statements.length = 0;
-    await new ClientsRepository(logged).findForAuthentication(clientId);
+    await new ClientsRepository(logged).findForAuthentication(clientId, new Date());
     await logged.destroy();
     expect(statements).toHaveLength(1);
   });
@@ -243,10 +258,10 @@ describe('findForAuthentication', () => {
     const far = await new DataSource(options).initialize();
     try {
       const repository = new ClientsRepository(far);
-      expect(await repository.findForAuthentication(UNKNOWN)).toBeNull();
+      expect(await repository.findForAuthentication(UNKNOWN, new Date())).toBeNull();
       await breakIt(proxy);
       const started = performance.now();
-      const error = await repository.findForAuthentication(UNKNOWN).then(
+      const error = await repository.findForAuthentication(UNKNOWN, new Date()).then(
         () => null,
         (reason: unknown) => reason,
       );

@@ -64,9 +64,9 @@ export async function startCredentialReplica(
   const repository = new ClientsRepository(source);
   const reads = { count: 0 };
   const find = repository.findForAuthentication.bind(repository);
-  repository.findForAuthentication = async (clientId) => {
+  repository.findForAuthentication = async (clientId, now) => {
     reads.count += 1;
-    const found = await find(clientId);
+    const found = await find(clientId, now);
     await afterRead();
     return found;
   };

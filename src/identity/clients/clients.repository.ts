@@ -44,8 +44,12 @@ export interface ChangedClient extends AnnouncedChange {
   readonly client: Client;
 }
 
-/** Secrets that were ended at once are refused whatever a clock says. */
-const ALIVE = 'secret.client_id = client.client_id AND secret.revoked_at IS NULL';
+/**
+ * Secrets that were ended at once are refused whatever a clock says. Those that have ended are listed for a month, and a
+ * client that is rotated by a machine may have thousands: they are in nobody's way here.
+ */
+const ALIVE = `secret.client_id = client.client_id AND secret.revoked_at IS NULL
+  AND (secret.expires_at IS NULL OR secret.expires_at > :now)`;
 
 /**
  * Clients in PostgreSQL. Every call waits for a connection and for each answer no longer than the pool allows (about two
@@ -55,11 +59,14 @@ const ALIVE = 'secret.client_id = client.client_id AND secret.revoked_at IS NULL
 export class ClientsRepository {
   constructor(@InjectDataSource() private readonly source: DataSource) {}
 
-  /** The client as authenticating it needs, in one statement and so of one moment; null when there is none. */
-  async findForAuthentication(clientId: string): Promise<CredentialRecord | null> {
+  /**
+   * The client as authenticating it needs, with the secrets that have not ended at `now`, in one statement and so of one
+   * moment; null when there is none.
+   */
+  async findForAuthentication(clientId: string, now: Date): Promise<CredentialRecord | null> {
     const found = (await this.source.manager
       .createQueryBuilder(ClientEntity, 'client')
-      .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', ALIVE)
+      .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', ALIVE, { now })
       .addSelect('secret.hashedSecret')
       .where('client.client_id = :clientId', { clientId })
       .getOne()) as (ClientEntity & { secrets: ClientSecretEntity[] }) | null;

@@ -30,7 +30,7 @@ export class CredentialReader {
   ) {
     this.#recheckMs = settings.AUTH_CACHE_RECHECK_SECONDS * 1000;
     this.#staleMs = this.#recheckMs + STALE_GRACE_SECONDS * 1000;
-    this.#reads = new CoalescedReader((clientId) => repository.findForAuthentication(clientId));
+    this.#reads = new CoalescedReader((clientId) => repository.findForAuthentication(clientId, new Date(clock.now())));
   }
 
   /**
