@@ -85,6 +85,29 @@ describe('a client', () => {
     expect(await clientsNamed('cut off')).toBe(1);
   });
 
+  it('is not shown again to a caller that was narrowed since', async () => {
+    const caller = await core.createClient({ scopes: ['admin'] });
+    const asked = { key: nextKey(), apiKey: caller.apiKey };
+    const rotation = { key: nextKey(), apiKey: caller.apiKey };
+    const made = await post('/api/v1/clients', { name: 'wide', scopes: ['admin'] }, asked);
+    const path = `/api/v1/clients/${made.body.client_id}/secrets`;
+    const rotated = await post(path, { expire_previous_in_seconds: 60 }, rotation);
+    expect([made.status, rotated.status]).toEqual([201, 201]);
+    const narrowed = await fetch(`${core.url}/api/v1/clients/${caller.clientId}`, {
+      method: 'PATCH',
+      headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+      body: '{"scopes":["clients:write"]}',
+    });
+    expect(narrowed.status).toBe(200);
+    for (const again of [
+      await post('/api/v1/clients', { name: 'wide', scopes: ['admin'] }, { ...asked, origin: other.url }),
+      await post(path, { expire_previous_in_seconds: 60 }, { ...rotation, origin: other.url }),
+    ]) {
+      expect(again).toMatchObject({ status: 403, replayed: null, body: { code: 'permission_denied' } });
+      expect(JSON.stringify(again.body)).not.toMatch(/cn_live_\w{12}_/);
+    }
+  });
+
   it('is made once for a caller that destroyed its socket while it was made', async () => {
     const key = nextKey();
     const body = JSON.stringify({ name: 'left early' });

@@ -187,9 +187,14 @@ describe('while a replica cannot confirm', () => {
     cutOff.toPostgres.blackHole();
     try {
       const { status, body } = await rotate(one.url, fleet.admin, clientId, { expire_previous_in_seconds: 0 });
-      expect(status).toBe(201);
+      expect(status).toBe(202);
       expect(body).toMatchObject({ propagation: 'pending', replicas_pending: 1 });
       expect(body.bounded_by_seconds).toBeGreaterThan(0);
+      expect(await statusOf(one, body.api_key)).toBe(200);
+      expect(await rotate(one.url, fleet.admin, clientId, { expire_previous_in_seconds: 60 })).toMatchObject({
+        status: 201,
+        body: { propagation: 'pending', replicas_pending: 1 },
+      });
       expect(await statusOf(cutOff, apiKey)).not.toBe(200);
       const response = await fetch(`${one.url}/api/v1/clients/${clientId}/secrets/${body.id}`, {
         method: 'DELETE',

@@ -1,7 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { RotatedClient } from './client-secrets.service.js';
-import { type PendingChangeView, presentPending } from './client-view.js';
-import type { Propagation } from './revocations.js';
 
 /** A secret that worked until a rotation, and when it ends. */
 export class EndingSecretView {
@@ -46,12 +44,4 @@ export function presentRotation(rotated: RotatedClient): AnsweredRotation {
     previous: previous.map((secret) => ({ id: secret.id, expires_at: secret.expiresAt.toISOString() })),
   };
   return { view, change: { version, changeId } };
-}
-
-/** The answer with a note when the change is not in force everywhere. */
-export function withPropagation<View extends object>(
-  view: View,
-  propagation: Propagation,
-): View & Partial<PendingChangeView> {
-  return { ...view, ...presentPending(propagation) };
 }

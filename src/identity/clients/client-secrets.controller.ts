@@ -18,10 +18,11 @@ import {
   type IdempotentCaller,
   markReplayed,
 } from '../../platform/idempotency/idempotent-call.js';
-import { presentRotation, RotatedSecretView, withPropagation } from './client-secret-view.js';
+import { presentRotation, RotatedSecretView } from './client-secret-view.js';
 import { RotateSecretDto, toNewSecret } from './client-secrets.dto.js';
 import { ClientSecretsService, type RotatedClient } from './client-secrets.service.js';
 import { PendingChangeView, presentPending } from './client-view.js';
+import { ClientsService } from './clients.service.js';
 import { grantorOf } from './grantor.js';
 
 const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string', example: 'cn_live_0123456789AB' } });
@@ -32,6 +33,7 @@ const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string'
 export class ClientSecretsController {
   constructor(
     private readonly secrets: ClientSecretsService,
+    private readonly clients: ClientsService,
     private readonly idempotency: IdempotencyService,
   ) {}
 
@@ -42,6 +44,10 @@ export class ClientSecretsController {
   @ApiClientId()
   @ApiIdempotencyKey()
   @ApiCreatedResponse({ type: RotatedSecretView })
+  @ApiAcceptedResponse({
+    type: RotatedSecretView,
+    description: 'With overlap 0: made, and the secrets before it revoked; not every replica has confirmed that yet.',
+  })
   async rotate(
     @Req() request: HttpRequest,
     @Param('client_id') clientId: string,
@@ -54,8 +60,11 @@ export class ClientSecretsController {
       presentRotation,
       (mint: Mint<RotatedClient>) => this.secrets.rotate(grantorOf(request), clientId, toNewSecret(body), mint),
     );
+    if (replayed) await this.clients.assertMayBeShown(grantorOf(request), clientId);
     markReplayed(reply, replayed);
-    return withPropagation(answer.view, await this.secrets.follow(clientId, answer.change));
+    const pending = presentPending(await this.secrets.follow(clientId, answer.change));
+    if (pending !== null && body.expire_previous_in_seconds === 0) reply.status(HttpStatus.ACCEPTED);
+    return { ...answer.view, ...pending };
   }
 
   @Delete(':id')

@@ -65,6 +65,7 @@ export class ClientsController {
       ({ client, credential }) => presentCreatedClient(client, credential),
       (mint: Mint<CreatedClient>) => this.clients.create(grantorOf(request), toNewClient(body), mint),
     );
+    if (given.replayed) await this.clients.assertMayBeShown(grantorOf(request), given.answer.client_id);
     markReplayed(reply, given.replayed);
     return given.answer;
   }

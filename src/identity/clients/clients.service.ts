@@ -107,6 +107,17 @@ export class ClientsService {
   }
 
   /**
+   * For a secret that is to be shown once more: its maker may have been narrowed since, or the client widened. Of a
+   * client that is gone no secret works, and it may be shown.
+   *
+   * @throws PermissionDeniedError when the client has what the grantor does not hold now.
+   */
+  async assertMayBeShown(grantor: Grantor, clientId: string): Promise<void> {
+    const client = await this.repository.find(clientId);
+    if (client !== null) assertHoldsAll(grantor, client, 'be shown a secret of a client with');
+  }
+
+  /**
    * Changes a client, and sees the change through to every replica (see `Revocations.follow`).
    *
    * @throws NotFoundError; InvalidRequestError for an unknown tier, an end that is past, or nothing to change;
