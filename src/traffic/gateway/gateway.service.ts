@@ -12,7 +12,7 @@ import { ModelResolver, type ResolvedModel } from './model-resolver.js';
 import { ProviderKeys } from './provider-keys.js';
 import { type Operation, type Provider, ROUTE_OF } from './providers/provider.js';
 import { relay } from './relay.js';
-import { type JsonObject, modelOf, readRequestBody, withModel } from './request-body.js';
+import { type JsonObject, modelOf, readRequestBody, streamOf, withModel } from './request-body.js';
 import { UpstreamPools } from './upstream-pools.js';
 import { warmUpDataPlane } from './warm-up.js';
 
@@ -49,7 +49,7 @@ export class GatewayService {
     const body = readRequestBody(await this.readBody(request));
     const asked = modelOf(body);
     const model = this.admit(operation, asked, 'body.model', request);
-    if (body.json.stream === true) request.record.stream = true;
+    if (streamOf(body)) request.record.stream = true;
     const bytes = withModel(body, model.upstream);
     return this.answer({ operation, asked, model, json: body.json, bytes, sse: false }, request, reply);
   }

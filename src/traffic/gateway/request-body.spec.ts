@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { InvalidRequestError, MalformedBodyError } from '../../kernel/app-error.js';
-import { modelOf, readRequestBody, withModel } from './request-body.js';
+import { modelOf, readRequestBody, streamOf, withModel } from './request-body.js';
 
 const read = (text: string) => readRequestBody(Buffer.from(text));
 
@@ -50,6 +50,23 @@ describe('modelOf', () => {
       expect(() => modelOf(read(text))).toThrow(/^body\.model: is required/);
     },
   );
+});
+
+describe('streamOf', () => {
+  it.each([
+    ['{}', false],
+    ['{"stream":null}', false],
+    ['{"stream":false}', false],
+    ['{"stream":true}', true],
+  ])('reads %s', (text, expected) => {
+    expect(streamOf(read(text))).toBe(expected);
+  });
+
+  it.each(['1', '"true"', '"yes"', '[]', '{}'])('refuses %s, which some provider takes for true', (value) => {
+    expect(() => streamOf(read(`{"stream":${value}}`))).toThrow(
+      new InvalidRequestError([{ location: 'body.stream', message: 'must be true or false' }]),
+    );
+  });
 });
 
 describe('withModel', () => {

@@ -55,6 +55,17 @@ export function modelOf(body: RequestBody): string {
   return model;
 }
 
+/**
+ * Whether a body asks for a stream. What is neither true nor false is not passed on: a provider that takes `"true"` or 1
+ * for true would stream to a caller who was not counted as streaming.
+ *
+ * @throws InvalidRequestError
+ */
+export function streamOf({ json: { stream = null } }: RequestBody): boolean {
+  if (stream === null || typeof stream === 'boolean') return stream === true;
+  throw new InvalidRequestError([{ location: 'body.stream', message: 'must be true or false' }]);
+}
+
 function parseObject(bytes: Buffer): JsonObject {
   if (bytes.length === 0) throw new MalformedBodyError('The request body is empty; a JSON object is needed.');
   if (!isUtf8(bytes)) throw new MalformedBodyError('The request body is not UTF-8.');
