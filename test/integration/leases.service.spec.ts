@@ -196,6 +196,19 @@ describe('LeasesService when its Redis fails', () => {
     expect(await first.leases.count('s')).toBe(2);
   });
 
+  it('takes back what it refused itself and Redis gave too late', async () => {
+    const [first] = replicas as [LimiterReplica];
+    expect((await first.leases.take('s', 3)).granted).toBe(true);
+    server.pause();
+    expect(await first.leases.take('s', 3)).toEqual({ granted: false, cap: 1 });
+    server.resume();
+    const client = server.connect();
+    await eventually(async () => (await client.zcard(redisKey.streams('s'))) === 1);
+    const again = await (replicas[1] as LimiterReplica).leases.take('s', 2);
+    expect(again.granted).toBe(true);
+    client.disconnect();
+  });
+
   it('answers within its bound when Redis freezes, and takes its share', async () => {
     server.pause();
     const start = performance.now();

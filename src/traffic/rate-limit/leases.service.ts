@@ -76,7 +76,7 @@ export class LeasesService implements OnModuleInit {
     const leases = this.#held.get(subject);
     if (leases === undefined || !leases.delete(id)) return;
     if (leases.size === 0) this.#held.delete(subject);
-    if (this.redis.usable) this.redis.run(RELEASE_LEASE, [redisKey.streams(subject)], [id]).catch(() => undefined);
+    this.#tellReleased({ subject, id });
   }
 
   /** How many places a subject has now, over all replicas; in this process, while Redis is away. Changes nothing. */
@@ -110,7 +110,12 @@ export class LeasesService implements OnModuleInit {
       await this.#restore(subject);
       answer = await this.#ask(lease, cap, '');
     }
-    if (answer === null) return this.#takeHere(lease, cap);
+    if (answer === null) {
+      const here = this.#takeHere(lease, cap);
+      // Redis may still give it, only late.
+      if (!here.granted) this.#tellReleased(lease);
+      return here;
+    }
     return answer === GRANTED ? this.#hold(lease) : { granted: false, cap };
   }
 
@@ -118,6 +123,10 @@ export class LeasesService implements OnModuleInit {
   async #ask({ subject, id }: Lease, cap: number, held: string): Promise<unknown> {
     const answer = await this.redis.run(TAKE_LEASE, [redisKey.streams(subject)], [id, cap, held]).catch(() => null);
     return Array.isArray(answer) ? answer[0] : null;
+  }
+
+  #tellReleased({ subject, id }: Lease): void {
+    if (this.redis.usable) this.redis.run(RELEASE_LEASE, [redisKey.streams(subject)], [id]).catch(() => undefined);
   }
 
   #oneHeld(subject: string): string {
