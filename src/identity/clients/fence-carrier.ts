@@ -27,7 +27,7 @@ export class FenceCarrier implements OnModuleInit {
     this.periodic.every('carry-revocations', EVERY_MS, () => this.carry());
   }
 
-  /** Carries what waits; does nothing while Redis is away. Rejects when one of the two goes away; nothing is lost. */
+  /** Carries what waits; does nothing while Redis is away. Rejects when PostgreSQL goes away; nothing is lost. */
   carry(): Promise<void> {
     this.#carrying ??= this.#carryBatch().finally(() => {
       this.#carrying = null;
@@ -37,9 +37,17 @@ export class FenceCarrier implements OnModuleInit {
 
   async #carryBatch(): Promise<void> {
     if (this.redis.configured && !this.redis.usable) return;
-    for (const fence of await this.repository.pendingFences(BATCH)) {
-      if (this.redis.configured) await this.cache.raiseFence(fence.clientId, fence.version);
-      await this.repository.removeFence(fence.clientId, fence.version);
+    for (const { clientId, version } of await this.repository.pendingFences(BATCH)) {
+      if (await this.#isCarried(clientId, version)) await this.repository.removeFence(clientId, version);
     }
+  }
+
+  /** In a Cluster one master may be away and the others not: its clients' rows wait, and no others with them. */
+  async #isCarried(clientId: string, version: string): Promise<boolean> {
+    if (!this.redis.configured) return true;
+    return this.cache.raiseFence(clientId, version).then(
+      () => true,
+      () => false,
+    );
   }
 }
