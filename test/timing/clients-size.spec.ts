@@ -11,7 +11,8 @@ import { buildSettings } from '../support/build-settings.js';
 import { databaseOfClients } from '../support/fill-clients.js';
 import type { TestDatabase } from '../support/test-database.js';
 
-const CLIENTS = Number(process.env.CLIENT_ROWS ?? 1_000_000);
+/** `CLIENT_ROWS=1000000` measures the size of a real installation; it takes some four minutes. */
+const CLIENTS = Number(process.env.CLIENT_ROWS ?? 250_000);
 const ROUNDS = 20;
 const ATTEMPTS = 3;
 const P95_MS = 50;
@@ -43,8 +44,8 @@ const QUERIES: readonly [what: string, query: Query, rows: 'full' | 'some' | 'no
   ['a name', (round) => ({ name: `Customer ${exact[round]}` }), 'some'],
   ['a search for one', (round) => ({ search: String(exact[round]).toUpperCase() }), 'some'],
   ['a search for one, in words that many have', (round) => ({ search: `customer ${exact[round]}` }), 'some'],
-  ['a search for some', (round) => ({ search: String(exact[round]).slice(0, 4) }), 'full'],
-  ['a search for some, by name', (round) => ({ search: String(exact[round]).slice(0, 4), sort: 'name' }), 'full'],
+  ['a search for some', (round) => ({ search: String(exact[round]).slice(0, 4) }), 'some'],
+  ['a search for some, by name', (round) => ({ search: String(exact[round]).slice(0, 4), sort: 'name' }), 'some'],
   ['a search for many', () => ({ search: 'BILLING' }), 'full'],
   ['a search for three characters', (round) => ({ search: String(exact[round]).slice(0, 3) }), 'full'],
   ['a search for nobody', (round) => ({ search: `nobody of that name ${round}` }), 'none'],
