@@ -27,7 +27,7 @@ export function buildPolicyStore(rows: PolicyRows = {}): PolicyStore & { set(row
   let users = overridesOf(rows.users);
   const listeners: (() => void)[] = [];
   const store = {
-    stats: { skipped: 0 },
+    skipped: 0,
     policy: (rateClass: string, tier: string) => policies.get(`${rateClass}:${tier}`) ?? null,
     ofClient: (id: string) => clients.get(id),
     ofUser: (id: string) => users.get(id),

@@ -130,7 +130,7 @@ describe('PolicyStore', () => {
   });
 
   it('passes over rows that are not valid, and counts them', async () => {
-    const { store, rows, resync } = buildStore();
+    const { store, rows, resync, hear } = buildStore();
     rows.policies = [
       policyRow({ mode: 'off' }),
       policyRow({ tier: 'paid', cost: 0 }),
@@ -138,14 +138,19 @@ describe('PolicyStore', () => {
     ];
     rows.overrides = [overrideRow({ cost: 99 }), overrideRow({ rateClass: 'query' })];
     await resync();
-    expect(store.stats.skipped).toBe(3);
+    expect(store.skipped).toBe(3);
     expect(store.policy('general', '*')).toBeNull();
     expect(store.policy('query', '*')).not.toBeNull();
     expect(store.ofClient('c1')?.policies).toHaveLength(1);
-    rows.policies = [];
+    await hear('policy:general:*');
+    await hear('client:c1');
+    expect(store.skipped).toBe(3);
     rows.overrides = [];
+    await hear('client:c1');
+    expect(store.skipped).toBe(2);
+    rows.policies = [];
     await resync();
-    expect(store.stats.skipped).toBe(0);
+    expect(store.skipped).toBe(0);
   });
 
   it('tells of policies that changed, and not of overrides', async () => {

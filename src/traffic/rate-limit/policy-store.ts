@@ -7,6 +7,8 @@ import { type OverrideRow, type PolicyRow, RateLimitsRepository, type Subject } 
 import { readPolicy } from './stored-policy.js';
 
 const TOPIC = 'rate_limits';
+/** Stands for all policies; subjects have a colon. */
+const POLICIES = 'policies';
 
 /** What is to be read next. */
 interface Waiting {
@@ -27,8 +29,8 @@ export interface SubjectOverrides {
  */
 @Injectable()
 export class PolicyStore implements OnModuleInit {
-  /** Rows passed over when they were last read. */
-  readonly stats = { skipped: 0 };
+  /** Rows passed over when they were last read, by what they were read for: the policies, or a subject. */
+  readonly #skipped = new Map<string, number>();
   #policies: ReadonlyMap<string, LimitPolicy> = new Map();
   #clients = new Map<string, SubjectOverrides>();
   #users = new Map<string, SubjectOverrides>();
@@ -60,6 +62,13 @@ export class PolicyStore implements OnModuleInit {
   /** As `ofClient`, for a user. */
   ofUser(userId: string): SubjectOverrides | undefined {
     return this.#users.get(userId);
+  }
+
+  /** Rows that are passed over: they were no policy when they were last read. */
+  get skipped(): number {
+    let skipped = 0;
+    for (const count of this.#skipped.values()) skipped += count;
+    return skipped;
   }
 
   /** How many subjects have overrides. */
@@ -109,7 +118,7 @@ export class PolicyStore implements OnModuleInit {
     const policies = await this.repository.policies();
     const rows = new Map<string, OverrideRow[]>();
     for await (const page of this.repository.allOverrides()) group(page, rows);
-    this.stats.skipped = 0;
+    this.#skipped.clear();
     this.#clients = new Map();
     this.#users = new Map();
     for (const [key, ofSubject] of rows) this.#keep(key, ofSubject);
@@ -128,6 +137,7 @@ export class PolicyStore implements OnModuleInit {
     const colon = key.indexOf(':');
     const overrides = key.slice(0, colon) === 'client' ? this.#clients : this.#users;
     const policies = rows.map((row) => this.#overrideOf(row)).filter((policy) => policy !== null);
+    this.#noteSkipped(key, rows.length - policies.length);
     if (policies.length > 0) overrides.set(key.slice(colon + 1), { policies });
     else overrides.delete(key.slice(colon + 1));
   }
@@ -136,24 +146,29 @@ export class PolicyStore implements OnModuleInit {
     const policies = new Map<string, LimitPolicy>();
     for (const row of rows) {
       const policy = readPolicy(row, { type: 'policy', revision: row.revision, tier: row.tier });
-      if (policy === null) this.#skip(`policy ${row.rateClass} ${row.tier === ANY_TIER ? 'for all tiers' : row.tier}`);
+      if (policy === null) logSkipped(`policy ${row.rateClass} ${row.tier === ANY_TIER ? 'for all tiers' : row.tier}`);
       else policies.set(`${row.rateClass}:${row.tier}`, policy);
     }
     this.#policies = policies;
+    this.#noteSkipped(POLICIES, rows.length - policies.size);
     for (const listener of this.#listeners) listener();
   }
 
   #overrideOf(row: OverrideRow): LimitPolicy | null {
     const expiresAt = row.expiresAt?.getTime() ?? null;
     const policy = readPolicy(row, { type: 'override', revision: row.revision, expiresAt });
-    if (policy === null) this.#skip(`override of a ${row.subjectType}`);
+    if (policy === null) logSkipped(`override of a ${row.subjectType}`);
     return policy;
   }
 
-  #skip(what: string): void {
-    this.stats.skipped += 1;
-    log('error', 'a row of the rate limits is not valid: passed over', { context: what });
+  #noteSkipped(what: string, count: number): void {
+    if (count > 0) this.#skipped.set(what, count);
+    else this.#skipped.delete(what);
   }
+}
+
+function logSkipped(what: string): void {
+  log('error', 'a row of the rate limits is not valid: passed over', { context: what });
 }
 
 function nothing(): Waiting {

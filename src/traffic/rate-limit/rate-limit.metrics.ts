@@ -61,7 +61,7 @@ export class RateLimitMetrics implements OnModuleInit {
     metrics.gauge(
       'rate_limit_rows_skipped',
       'Rows of policies and overrides that are not valid and are passed over.',
-      () => store.stats.skipped,
+      () => store.skipped,
     );
   }
 
