@@ -47,7 +47,8 @@ describe('an address that goes on guessing', () => {
       () => address,
     );
     await blocked(address);
-    for (const each of fleet.apps) expect((await present(each, client.apiKey, address)).code).toBe('address_blocked');
+    for (const each of fleet.apps)
+      await eventually(async () => (await present(each, client.apiKey, address)).code === 'address_blocked', 1_000);
     expect(await rules(address)).toEqual([
       {
         id: expect.stringMatching(/^ipr_/),
