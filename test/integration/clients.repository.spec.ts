@@ -314,6 +314,21 @@ describe('change', () => {
   });
 });
 
+it('an end by SQL of infinity is none, and one of minus infinity long past', async () => {
+  const [open, past] = [await insertClient(database), await insertClient(database)];
+  const setEnd = (end: string, clientId: string) =>
+    database.query(`UPDATE clients SET expires_at = '${end}' WHERE client_id = $1`, [clientId]);
+  await setEnd('infinity', open.clientId);
+  await setEnd('-infinity', past.clientId);
+  await database.query(`UPDATE client_secrets SET expires_at = 'infinity'`);
+  expect(await clients.findForAuthentication(open.clientId, new Date())).toMatchObject({
+    expiresAt: null,
+    secrets: [{ expiresAt: null }],
+  });
+  expect((await clients.find(open.clientId))?.expiresAt).toBeNull();
+  expect(await clients.findForAuthentication(past.clientId, new Date())).toMatchObject({ expiresAt: 0 });
+});
+
 describe('remove', () => {
   it('deletes the client and its secrets, and leaves a fence above every version', async () => {
     const { clientId } = await insertClient(database);

@@ -1,4 +1,5 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { OPEN_END } from '../../platform/database/open-end.js';
 import { ClientEntity } from './client.entity.js';
 
 /** One secret of a client: a bcrypt hash, and four characters to know it by. */
@@ -26,7 +27,7 @@ export class ClientSecretEntity {
   createdAt!: Date;
 
   @Index('client_secrets_expires_at_idx', { where: 'expires_at IS NOT NULL' })
-  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true })
+  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true, transformer: OPEN_END })
   expiresAt!: Date | null;
 
   /** Set when it was ended at once: it is refused whatever a clock says. `expires_at` then says since when. */

@@ -1,4 +1,5 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { OPEN_END } from '../../platform/database/open-end.js';
 import type { Environment } from './api-key.js';
 
 /** A client is let in while `active`; `disabled` is refused like an unknown one. */
@@ -38,7 +39,7 @@ export class ClientEntity {
   @Column({ type: 'text' })
   status!: ClientStatus;
 
-  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true })
+  @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true, transformer: OPEN_END })
   expiresAt!: Date | null;
 
   /** Addresses and CIDR ranges it may call from, in canonical spelling; null: from anywhere. */
