@@ -32,7 +32,8 @@ export class Revocations {
 
   /**
    * Resolves once every replica that could still act on what was before has confirmed the change, two seconds later at
-   * most. `complete`: no request that starts from now on is answered from before the change, whatever becomes of Redis.
+   * most. `complete`: no request that starts from now on is answered from before the change, whatever becomes of Redis;
+   * a replica that has not reached PostgreSQL for longer than the recheck bound is kept out by Redis alone.
    * `pending`: so many replicas have not confirmed; each ceases within the bound. Never rejects: Redis away is what the
    * receipts are for, and with PostgreSQL gone meanwhile the bound is the longest there is.
    */
