@@ -12,9 +12,9 @@ import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { ApiLogModule } from './records/api-log/api-log.module.js';
 import { GatewayModule } from './traffic/gateway/gateway.module.js';
-import { RateLimitModule } from './traffic/rate-limit/rate-limit.module.js';
 import { IpGateGuard } from './traffic/rate-limit/ip-gate/ip-gate.guard.js';
 import { IpGateModule } from './traffic/rate-limit/ip-gate/ip-gate.module.js';
+import { RateLimitModule } from './traffic/rate-limit/rate-limit.module.js';
 import { ThrottleGuard } from './traffic/rate-limit/throttle.guard.js';
 
 /** Guards in the order a request meets them. Nest would take them in the modules' import order otherwise. */

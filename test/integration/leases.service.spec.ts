@@ -39,15 +39,23 @@ describe('LeasesService over three replicas', () => {
   });
 
   it('grants exactly the cap to 600 at once, and all of it again once given back', async () => {
-    for (let round = 0; round < 3; round += 1) {
+    const unanswered = () => replicas.reduce((sum, { redis: { stats } }) => sum + stats.timeouts, 0);
+    for (let round = 0, exact = 0; exact < 3; round += 1) {
+      expect(round).toBeLessThan(10);
+      const before = unanswered();
       const answers = await takeMany(replicas, subject, 600);
       const leases = granted(answers);
-      expect(leases).toHaveLength(CAP);
-      expect(new Set(leases.map(({ id }) => id)).size).toBe(CAP);
-      expect(answers.find((answer) => !answer.granted)).toEqual({ granted: false, cap: CAP });
-      expect(await (replicas[0] as LimiterReplica).leases.count(subject)).toBe(CAP);
+      expect(leases.length).toBeLessThanOrEqual(CAP);
+      // On a machine too busy to read an answer within its time a replica decides by its share, and may refuse.
+      if (unanswered() === before) {
+        exact += 1;
+        expect(leases).toHaveLength(CAP);
+        expect(new Set(leases.map(({ id }) => id)).size).toBe(CAP);
+        expect(answers.find((answer) => !answer.granted)).toEqual({ granted: false, cap: CAP });
+        expect(await (replicas[0] as LimiterReplica).leases.count(subject)).toBe(CAP);
+      }
       for (const lease of leases) for (const replica of replicas) replica.leases.release(lease);
-      await eventually(async () => (await redis.client.zcard(redisKey.streams(subject))) === 0);
+      await eventually(async () => (await redis.client.zcard(redisKey.streams(subject))) === 0, 15_000);
       expect(replicas.map(({ leases: { held } }) => held)).toEqual([0, 0, 0]);
     }
   });

@@ -4,7 +4,6 @@ export type PolicyClass = (typeof POLICY_CLASSES)[number];
 
 /** Classes that are counted per client or user, so that one of them can have its own limit, and a tier its own. */
 export const SUBJECT_CLASSES = ['general', 'query', 'key_creation', 'streams'] as const;
-export type SubjectClass = (typeof SUBJECT_CLASSES)[number];
 
 /** `shadow`: counted and reported, never enforced. */
 export const MODES = ['enforce', 'shadow'] as const;
