@@ -255,7 +255,7 @@ describe('LimiterService when its Redis fails', () => {
     expect(await replica.limiter.take('c1', set)).toMatchObject({ degraded: true, tightest: { remaining: 44 } });
 
     await server.restart();
-    await eventually(() => replica.redis.usable, 10_000);
+    await eventually(() => replica.redis.state === 'up', 10_000);
     const shared = await replica.limiter.take('c1', set);
     expect(shared).toMatchObject({ degraded: false });
     expect(await replica.limiter.giveBack('c1', set, true)).toMatchObject({ degraded: true });
