@@ -199,7 +199,7 @@ describe('LeasesService when its Redis fails', () => {
     server.pause();
     expect(granted(await takeMany([first], 's', 2))).toHaveLength(2);
     server.resume();
-    await eventually(() => first.redis.usable, 10_000);
+    await eventually(() => first.redis.state === 'up', 10_000);
     await first.leases.renew();
     expect(await first.leases.count('s')).toBe(2);
   });
