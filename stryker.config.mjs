@@ -29,7 +29,8 @@ export default {
       projects: [],
       testMatch: files.map((file) => `<rootDir>/${file}{,.*}.spec.ts`),
       moduleNameMapper: {
-        '(/clients\\.repository\\.js|/secret-hasher\\.js|^ioredis)$': '<rootDir>/test/support/mutation/nothing.ts',
+        '(/clients\\.repository\\.js|/secret-hasher\\.service\\.js|^ioredis)$':
+          '<rootDir>/test/support/mutation/nothing.ts',
         ...unit.moduleNameMapper,
       },
       setupFiles: [...unit.setupFiles, '<rootDir>/test/support/mutation/setup.ts'],

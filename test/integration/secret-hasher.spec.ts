@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
+import { needsRehash, SecretHasher } from '../../src/identity/hashing/secret-hasher.service.js';
 import { ServiceUnavailableError } from '../../src/kernel/app-error.js';
 import { Secret } from '../../src/kernel/secret.js';
 import { buildSettings } from '../support/build-settings.js';
@@ -23,6 +23,15 @@ describe('SecretHasher', () => {
     expect(hash).toMatch(/^\$2b\$05\$/);
     await expect(hasher.matches(secret, hash)).resolves.toBe(true);
     await expect(hasher.matches(new Secret(`${'s'.repeat(29)}t`), hash)).resolves.toBe(false);
+  });
+
+  it('hashes at another cost where it is told one, and says when a hash is of another', async () => {
+    const hasher = buildHasher({ BCRYPT_COST: '4' });
+    const hash = await hasher.hash(secret, 5);
+    expect(hash).toMatch(/^\$2b\$05\$/);
+    await expect(hasher.matches(secret, hash)).resolves.toBe(true);
+    expect([needsRehash(hash, 5), needsRehash(hash, 4), needsRehash('x', 5)]).toEqual([false, true, true]);
+    await expect(hasher.spendAsIfMatching(new Secret(''), 5)).resolves.toBe(false);
   });
 
   it('never matches what it spends on an unknown id, not even nothing', async () => {

@@ -1,5 +1,5 @@
 import { generateClientId, generateCredential } from '../../src/identity/clients/api-key.js';
-import { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
+import { SecretHasher } from '../../src/identity/hashing/secret-hasher.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { type InsertedClient, wrongKeyOf } from '../support/insert-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';

@@ -6,9 +6,9 @@ import { CredentialCache } from '../../src/identity/clients/credential-cache.js'
 import { CredentialReader } from '../../src/identity/clients/credential-reader.js';
 import { CredentialSeal } from '../../src/identity/clients/credential-seal.js';
 import { Revocations } from '../../src/identity/clients/revocations.js';
-import type { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
 import { SecretMatcher } from '../../src/identity/clients/secret-matcher.js';
 import type { SecretUses } from '../../src/identity/clients/secret-uses.js';
+import type { SecretHasher } from '../../src/identity/hashing/secret-hasher.service.js';
 import type { CredentialFence } from '../../src/kernel/auth-state.js';
 import { Clock } from '../../src/kernel/clock.js';
 import { Secret } from '../../src/kernel/secret.js';

@@ -10,9 +10,9 @@ import { CredentialFenceEntity } from '../../src/identity/clients/credential-fen
 import { CredentialReader } from '../../src/identity/clients/credential-reader.js';
 import { CredentialSeal } from '../../src/identity/clients/credential-seal.js';
 import { Revocations } from '../../src/identity/clients/revocations.js';
-import { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
 import { SecretMatcher } from '../../src/identity/clients/secret-matcher.js';
 import type { SecretUses } from '../../src/identity/clients/secret-uses.js';
+import { SecretHasher } from '../../src/identity/hashing/secret-hasher.service.js';
 import type { RequestIdentity } from '../../src/kernel/auth-state.js';
 import { Clock } from '../../src/kernel/clock.js';
 import type { Settings } from '../../src/platform/config/settings.js';

@@ -1,4 +1,4 @@
-import { SecretHasher } from '../../src/identity/clients/secret-hasher.js';
+import { SecretHasher } from '../../src/identity/hashing/secret-hasher.service.js';
 import type { Settings } from '../../src/platform/config/settings.js';
 import { RedisService } from '../../src/platform/redis/redis.service.js';
 import { startApp, type TestApp } from './app.js';

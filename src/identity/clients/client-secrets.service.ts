@@ -4,12 +4,12 @@ import { Transactions } from '../../platform/database/transactions.js';
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { AuditService } from '../../records/audit/audit.service.js';
+import { SecretHasher } from '../hashing/secret-hasher.service.js';
 import { generateCredential, generateSecretId, isClientId, type NewCredential } from './api-key.js';
 import type { Client } from './client-rows.repository.js';
 import { ClientSecretsRepository, type RotatedSecrets } from './client-secrets.repository.js';
 import { assertHoldsAll, type Grantor } from './grantor.js';
 import { type Propagation, Revocations } from './revocations.js';
-import { SecretHasher } from './secret-hasher.js';
 
 export interface NewSecret {
   /** 0: the secrets before it end at once. */

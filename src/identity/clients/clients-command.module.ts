@@ -9,6 +9,7 @@ import { Transactions } from '../../platform/database/transactions.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicaReceiptsModule } from '../../platform/replicas/replica-receipts.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
+import { HashingModule } from '../hashing/hashing.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsRepository } from './clients.repository.js';
@@ -20,7 +21,6 @@ import { CredentialCache } from './credential-cache.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
 import { CredentialSeal } from './credential-seal.js';
 import { Revocations } from './revocations.js';
-import { SecretHasher } from './secret-hasher.js';
 
 /** The smallest number of connections that the settings allow; commands run one after the other. */
 const CONNECTIONS = 2;
@@ -43,6 +43,7 @@ export class ClientsCommandModule {
         RedisModule,
         ReplicaReceiptsModule,
         AuditModule,
+        HashingModule,
       ],
       providers: [
         Transactions,
@@ -57,7 +58,6 @@ export class ClientsCommandModule {
           useFactory: (primary: DataSource) => new ReadDatabase({ ...settings, DATABASE_READ_URL: undefined }, primary),
         },
         ClientsCommandService,
-        SecretHasher,
         CredentialSeal,
         CredentialCache,
         Revocations,

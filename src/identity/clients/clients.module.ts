@@ -7,6 +7,7 @@ import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
+import { HashingModule } from '../hashing/hashing.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientSecretsController } from './client-secrets.controller.js';
@@ -33,7 +34,6 @@ import { LeakedKeysRepository } from './leaked-keys.repository.js';
 import { LeakedKeysService } from './leaked-keys.service.js';
 import { Revocations } from './revocations.js';
 import { SecretEnds } from './secret-ends.service.js';
-import { SecretHasher } from './secret-hasher.js';
 import { SecretMatcher } from './secret-matcher.js';
 import { SecretUses } from './secret-uses.js';
 import { SecretUsesRepository } from './secret-uses.repository.js';
@@ -49,6 +49,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     IdempotencyModule,
     JobsModule,
     HealthModule,
+    HashingModule,
   ],
   controllers: [ClientsController, ClientSecretsController, LeakedKeysController],
   providers: [
@@ -56,7 +57,6 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     ClientsService,
     ClientsListRepository,
     ClientsListService,
-    SecretHasher,
     CredentialSeal,
     CredentialCache,
     CredentialReader,

@@ -6,6 +6,7 @@ import { type Transaction, Transactions } from '../../platform/database/transact
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { AuditService } from '../../records/audit/audit.service.js';
+import { SecretHasher } from '../hashing/secret-hasher.service.js';
 import type { AllowLists } from './allow-lists.js';
 import {
   type Environment,
@@ -20,7 +21,6 @@ import type { Client } from './client-rows.repository.js';
 import { type ClientChanges, ClientsRepository } from './clients.repository.js';
 import { assertHoldsAll, type Grantor } from './grantor.js';
 import { type Propagation, Revocations } from './revocations.js';
-import { SecretHasher } from './secret-hasher.js';
 
 /**
  * What a client is made of; what is absent takes its default: tier `paid`, scope `llm:invoke`, live, without end, and the

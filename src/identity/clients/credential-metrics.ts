@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { MetricsService } from '../../platform/health/metrics.service.js';
+import { SecretHasher } from '../hashing/secret-hasher.service.js';
 import { CredentialService } from './credential.service.js';
-import { SecretHasher } from './secret-hasher.js';
 
 /** Gives the numbers of the credential check to Prometheus. */
 @Injectable()

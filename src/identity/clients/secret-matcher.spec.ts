@@ -1,7 +1,7 @@
 import { FREE_ATTEMPT } from '../../../test/support/attempts.js';
 import { Secret } from '../../kernel/secret.js';
+import type { SecretHasher } from '../hashing/secret-hasher.service.js';
 import { hintOf } from './api-key.js';
-import type { SecretHasher } from './secret-hasher.js';
 import { type PresentedSecret, SecretMatcher } from './secret-matcher.js';
 
 const NOW = 1_000;

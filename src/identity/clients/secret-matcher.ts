@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { Secret } from '../../kernel/secret.js';
+import { SecretHasher } from '../hashing/secret-hasher.service.js';
 import { hintOf } from './api-key.js';
 import { type CachedSecret, hasExpired } from './cached-credential.js';
 import { equalText } from './credential-seal.js';
-import { SecretHasher } from './secret-hasher.js';
 
 const MAX_KNOWN = 100_000;
 

@@ -7,8 +7,11 @@ import { ServiceUnavailableError } from '../../kernel/app-error.js';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
 
-/** bcrypt reads 72 bytes; the 30 characters of a secret are far below, and nothing longer is ever hashed. */
+/** bcrypt reads 72 bytes; the 30 characters of a client's secret are far below, and nothing longer is ever hashed. */
 const MAX_SECRET_BYTES = 72;
+
+/** Salt and hash of nothing that anybody holds, for spending on an unknown id what a known one costs. */
+const DUMMY = hashSync('', 4).slice(6);
 
 /**
  * bcrypt in worker threads. The event loop never hashes; a bounded number of hashes may wait, and one more is refused.
@@ -17,12 +20,9 @@ const MAX_SECRET_BYTES = 72;
 export class SecretHasher implements OnApplicationShutdown {
   readonly #pool: Piscina;
   readonly #cost: number;
-  readonly #dummyHash: string;
 
   constructor(settings: Settings) {
     this.#cost = settings.BCRYPT_COST;
-    // A hash of nothing that anybody holds, for spending on an unknown id what a known one costs.
-    this.#dummyHash = `$2b$${String(settings.BCRYPT_COST).padStart(2, '0')}${hashSync('', 4).slice(6)}`;
     const threads = settings.BCRYPT_THREADS || Math.max(1, availableParallelism() - 1);
     this.#pool = new Piscina({
       filename: path.join(import.meta.dirname, 'bcrypt.worker.js'),
@@ -39,9 +39,9 @@ export class SecretHasher implements OnApplicationShutdown {
     return this.#pool.queueSize;
   }
 
-  /** The bcrypt hash of a secret at `BCRYPT_COST`. @throws ServiceUnavailableError when too many wait. */
-  hash(secret: Secret): Promise<string> {
-    return this.#run({ secret: bounded(secret), cost: this.#cost });
+  /** The bcrypt hash of a secret, at `BCRYPT_COST` unless told. @throws ServiceUnavailableError when too many wait. */
+  hash(secret: Secret, cost = this.#cost): Promise<string> {
+    return this.#run({ secret: bounded(secret), cost });
   }
 
   /** Whether the secret is the one the hash was made of. @throws ServiceUnavailableError when too many wait. */
@@ -49,9 +49,9 @@ export class SecretHasher implements OnApplicationShutdown {
     return this.#run({ secret: bounded(secret), hash });
   }
 
-  /** Costs what `matches` costs and is never true: for identities that do not exist. */
-  async spendAsIfMatching(secret: Secret): Promise<false> {
-    await this.matches(secret, this.#dummyHash);
+  /** Costs what `matches` costs for a hash of that cost, and is never true: for identities that do not exist. */
+  async spendAsIfMatching(secret: Secret, cost = this.#cost): Promise<false> {
+    await this.matches(secret, `$2b$${String(cost).padStart(2, '0')}${DUMMY}`);
     return false;
   }
 
@@ -69,6 +69,11 @@ export class SecretHasher implements OnApplicationShutdown {
       throw new Error('The hashing worker failed.');
     }
   }
+}
+
+/** Whether a bcrypt hash was made at another cost than the one wanted now; true of what is no bcrypt hash. */
+export function needsRehash(hash: string, cost: number): boolean {
+  return Number(/^\$2[aby]\$(\d\d)\$/.exec(hash)?.[1]) !== cost;
 }
 
 function bounded(secret: Secret): string {
