@@ -1,4 +1,5 @@
-import { ProviderError, ProviderTimeoutError, ServiceUnavailableError } from '../../src/kernel/app-error.js';
+import { ServiceUnavailableError } from '../../src/kernel/app-error.js';
+import { ProviderError, ProviderTimeoutError } from '../../src/kernel/provider-errors.js';
 import { collect } from '../../src/traffic/gateway/collect.js';
 import { UpstreamPool } from '../../src/traffic/gateway/upstream-pool.js';
 import { startDeafServer } from '../support/deaf-server.js';

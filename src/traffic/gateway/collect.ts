@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { ProviderError } from '../../kernel/app-error.js';
+import { ProviderError } from '../../kernel/provider-errors.js';
 import { failureOf } from './upstream-failure.js';
 import type { UpstreamPool } from './upstream-pool.js';
 

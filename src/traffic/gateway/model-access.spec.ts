@@ -1,8 +1,8 @@
 import { UNRESTRICTED } from '../../../test/support/attempts.js';
 import { buildSettings } from '../../../test/support/build-settings.js';
-import { ModelNotAllowedError } from '../../kernel/app-error.js';
 import type { AuthState, ClientAuth } from '../../kernel/auth-state.js';
 import { Clock } from '../../kernel/clock.js';
+import { ModelNotAllowedError } from '../../kernel/provider-errors.js';
 import { Secret } from '../../kernel/secret.js';
 import { ModelAccess } from './model-access.js';
 import { ModelResolver } from './model-resolver.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { ModelNotAllowedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
+import { ModelNotAllowedError } from '../../kernel/provider-errors.js';
 import { ModelResolver, type ResolvedModel } from './model-resolver.js';
 
 /** A client's list of models, made ready for being asked. */

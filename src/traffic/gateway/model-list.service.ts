@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ModelNotFoundError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { Clock } from '../../kernel/clock.js';
+import { ModelNotFoundError } from '../../kernel/provider-errors.js';
 import { collect } from './collect.js';
 import { ModelAccess } from './model-access.js';
 import { ModelResolver } from './model-resolver.js';

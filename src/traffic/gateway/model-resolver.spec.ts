@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { buildSettings } from '../../../test/support/build-settings.js';
-import { ModelNotFoundError } from '../../kernel/app-error.js';
 import { Clock } from '../../kernel/clock.js';
+import { ModelNotFoundError } from '../../kernel/provider-errors.js';
 import { InvalidSettingsError } from '../../platform/config/load-settings.js';
 import { ModelResolver } from './model-resolver.js';
 import { AnthropicProvider } from './providers/anthropic.provider.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ModelNotFoundError } from '../../kernel/app-error.js';
+import { ModelNotFoundError } from '../../kernel/provider-errors.js';
 import { InvalidSettingsError } from '../../platform/config/load-settings.js';
 import { Settings } from '../../platform/config/settings.js';
 import { listItems } from '../../platform/config/settings.validators.js';

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { InvalidRequestError, ProviderNotConfiguredError } from '../../kernel/app-error.js';
+import { InvalidRequestError } from '../../kernel/app-error.js';
 import type { AuthState, ProviderToken } from '../../kernel/auth-state.js';
+import { ProviderNotConfiguredError } from '../../kernel/provider-errors.js';
 import type { Secret } from '../../kernel/secret.js';
 import { PROVIDERS, type Provider, type RemoteProvider } from './providers/provider.js';
 

@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ProviderError } from '../../kernel/app-error.js';
 import { AllowByot, RateClasses, Require } from '../../kernel/handler-marks.js';
+import { ProviderError } from '../../kernel/provider-errors.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import { callerOf } from './gateway.service.js';

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidRequestError, ProviderError } from '../../kernel/app-error.js';
+import { InvalidRequestError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
+import { ProviderError } from '../../kernel/provider-errors.js';
 import { Settings } from '../../platform/config/settings.js';
 import { collect } from './collect.js';
 import { ModelAccess } from './model-access.js';

@@ -1,4 +1,5 @@
-import { type AppError, ProviderError, ProviderTimeoutError } from '../../kernel/app-error.js';
+import { type AppError } from '../../kernel/app-error.js';
+import { ProviderError, ProviderTimeoutError } from '../../kernel/provider-errors.js';
 
 const RETRY_AFTER = /^\d{1,5}$/;
 
