@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { ConcurrencyLimitedError } from '../../kernel/app-error.js';
 import { Settings } from '../../platform/config/settings.js';
-import { addressKey } from './address-key.js';
+import { addressKey } from '../../platform/http/address-key.js';
 import { holdUntilClosed } from './held-response.js';
 import { type LeaseAnswer, LeasesService } from './leases.service.js';
 

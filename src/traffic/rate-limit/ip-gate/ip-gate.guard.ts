@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { HealthController } from '../../../platform/health/health.controller.js';
+import { addressKey } from '../../../platform/http/address-key.js';
 import type { HttpReply, HttpRequest } from '../../../platform/http/http-request.js';
-import { addressKey } from '../address-key.js';
 import type { BucketSet } from '../bucket-set.js';
 import type { Decision } from '../limit-decision.js';
 import { LimiterService } from '../limiter.service.js';

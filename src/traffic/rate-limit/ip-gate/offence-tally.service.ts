@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { readAttemptBudget } from '../../../platform/config/attempt-budget.js';
 import { Settings } from '../../../platform/config/settings.js';
+import { addressKey } from '../../../platform/http/address-key.js';
 import { PeriodicService } from '../../../platform/jobs/periodic.service.js';
 import { RedisService } from '../../../platform/redis/redis.service.js';
 import { redisKey } from '../../../platform/redis/redis-key.js';
-import { addressKey } from '../address-key.js';
 import { AutomaticBlocks } from './automatic-blocks.service.js';
 import { LocalOffences, type Pattern, type Threshold } from './local-offences.js';
 import { COUNT_OFFENCES } from './offence.script.js';
