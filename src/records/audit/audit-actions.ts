@@ -21,6 +21,8 @@ export const AUDIT_ACTIONS = {
   'ip_rule.create': ['cidr', 'effect', 'reason', 'expires_at', 'automatic'],
   'ip_rule.update': ['cidr', 'effect', 'reason', 'expires_at'],
   'ip_rule.remove': ['cidr', 'effect', 'automatic'],
+  'signing_key.create': ['not_before'],
+  'signing_key.remove': [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
