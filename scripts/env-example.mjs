@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { ROOT } from './lib/install.mjs';
 
-const SOURCE = join(ROOT, 'src/platform/config/settings.ts');
+/** The class of all settings, and the classes it extends. */
+const SOURCES = ['settings.ts', 'people-settings.ts'].map((name) => join(ROOT, 'src/platform/config', name));
 const TARGET = join(ROOT, '.env.example');
 const HEADER = [
   '# Every setting of core-nest, with its default; an empty value counts as absent.',
-  '# Made from src/platform/config/settings.ts by: npm run env-example -- --write',
+  '# Made from src/platform/config by: npm run env-example -- --write',
 ];
 
 /** What a reader should put in the place of, where the class has no default to show. */
@@ -17,14 +18,17 @@ const SAMPLES = { DATABASE_URL: 'postgres://core_nest:password@127.0.0.1:5432/co
 const expected = render();
 if (process.argv.includes('--write')) writeFileSync(TARGET, expected);
 else if (readFileSync(TARGET, 'utf8') !== expected) {
-  console.error('.env.example differs from src/platform/config/settings.ts: run "npm run env-example -- --write".');
+  console.error('.env.example differs from src/platform/config: run "npm run env-example -- --write".');
   process.exitCode = 1;
 }
 
 function render() {
-  const source = ts.createSourceFile(SOURCE, readFileSync(SOURCE, 'utf8'), ts.ScriptTarget.Latest, true);
-  const settings = source.statements.find((node) => ts.isClassDeclaration(node) && node.name?.text === 'Settings');
-  const entries = settings.members.filter(ts.isPropertyDeclaration).map((property) => {
+  const classes = SOURCES.map((file) => {
+    const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+    return source.statements.find((node) => ts.isClassDeclaration(node));
+  });
+  const properties = classes.flatMap(({ members }) => members.filter(ts.isPropertyDeclaration));
+  const entries = properties.map((property) => {
     const name = property.name.text;
     const comment = ts.getTextOfJSDocComment(ts.getJSDocCommentsAndTags(property)[0]?.comment) ?? '';
     const value = defaultOf(property.initializer) ?? SAMPLES[name] ?? '';

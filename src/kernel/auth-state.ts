@@ -1,3 +1,4 @@
+import type { Grant } from './grant.js';
 import type { Secret } from './secret.js';
 
 /** The providers a caller may bring its own token for. */
@@ -11,12 +12,25 @@ export interface ProviderToken {
   readonly provider: ByotProvider | null;
 }
 
-/** One of our clients, identified by its id and secret. With `providerToken` it is attributed BYOT. */
+/** The user a key belongs to. Such a key may do what its scopes and, at the same moment, its owner's grants allow. */
+export interface KeyOwner {
+  readonly userId: string;
+  /** Frozen, and the same object for all requests that one cached credential answers. */
+  readonly grants: readonly Grant[];
+}
+
+/** One of our clients. With `providerToken` it is attributed BYOT. */
 export interface ClientAuth {
-  readonly method: 'client';
+  readonly kind: 'client';
+  /** `client`: by id and secret; `jwt`: by a short token it was given for them. */
+  readonly method: 'client' | 'jwt';
   readonly clientId: string;
   readonly tier: string;
   readonly scopes: readonly string[];
+  /** Null: it belongs to nobody. */
+  readonly owner: KeyOwner | null;
+  /** The `jti` of its token; null without one. */
+  readonly tokenId: string | null;
   /** Addresses and CIDR ranges it may call from; null: from anywhere. */
   readonly allowedAddresses: readonly string[] | null;
   /** Models it may name, as resolved (`openai/gpt-4o-mini`) or by prefix (`openai/*`); null: all. */
@@ -26,14 +40,55 @@ export interface ClientAuth {
   readonly providerToken: ProviderToken | null;
 }
 
+/** A person who signed in. */
+export interface UserAuth {
+  readonly kind: 'user';
+  /** `jwt`: by an access token; `session`: by the cookie of a session. */
+  readonly method: 'jwt' | 'session';
+  readonly userId: string;
+  readonly tier: string;
+  /** What the token was narrowed to; null: it was not. */
+  readonly scopes: readonly string[] | null;
+  readonly sessionId: string;
+  /** The `jti` of the token; null without one. */
+  readonly tokenId: string | null;
+  /** Frozen, and the same object for all requests that one remembered principal answers. */
+  readonly grants: readonly Grant[];
+  /** When the person last proved who they are, in milliseconds since the epoch. */
+  readonly authenticatedAt: number;
+  /** How they did (RFC 8176): `pwd`. */
+  readonly amr: readonly string[];
+  readonly mfa: boolean;
+  readonly providerToken: ProviderToken | null;
+}
+
 /** Nobody of ours: the caller is known only by the provider token it brings. */
 export interface ByotAuth {
+  readonly kind: 'byot';
   readonly method: 'byot';
   readonly providerToken: ProviderToken;
 }
 
 /** Who is calling, decided once by `AuthGuard`. Everything behind it reads this and never a credential header again. */
-export type AuthState = ClientAuth | ByotAuth;
+export type AuthState = ClientAuth | UserAuth | ByotAuth;
+
+/** The one that limits, overrides and records are kept for: a client's id or a user's; null for a bare provider token. */
+export function subjectOf(state: AuthState): string | null {
+  switch (state.kind) {
+    case 'client':
+      return state.clientId;
+    case 'user':
+      return state.userId;
+    case 'byot':
+      return null;
+  }
+}
+
+/** The user a request acts for: whoever signed in, or the owner of a key; null where there is none. */
+export function selfOf(state: AuthState): string | null {
+  if (state.kind === 'user') return state.userId;
+  return state.kind === 'client' ? (state.owner?.userId ?? null) : null;
+}
 
 /**
  * What Redis must still say for a remembered credential to hold: the value at `key` begins with `stamp`. Whoever makes

@@ -1,16 +1,41 @@
 import { SetMetadata } from '@nestjs/common';
 
-/** Metadata keys the guards read. A route with neither `@Public` nor `@Require` is refused: closed by default. */
+/** Metadata keys the guards read. A route with none of `@Public`, `@Require`, `@RequireSelf` is refused: closed by default. */
 export const PUBLIC_MARK = 'core-nest:public';
 export const REQUIRE_MARK = 'core-nest:require';
 export const RATE_CLASS_MARK = 'core-nest:rate-class';
+export const SELF_MARK = 'core-nest:self';
 export const BYOT_MARK = 'core-nest:byot';
 
-/** Every permission there is: what a route can ask for and a client can hold. Each is `<resource>:<action>`. */
+/**
+ * Every permission there is: what a route can ask for and a client can hold. Each is `<resource>:<action>`;
+ * `<resource>:admin` holds the other actions of the resource.
+ */
 export const PERMISSIONS = [
   'clients:read',
   'clients:write',
   'clients:delete',
+  'clients:admin',
+  'api_keys:read',
+  'api_keys:write',
+  'api_keys:delete',
+  'api_keys:admin',
+  'users:read',
+  'users:write',
+  'users:delete',
+  'users:admin',
+  'roles:read',
+  'roles:write',
+  'roles:delete',
+  'roles:admin',
+  'grants:read',
+  'grants:write',
+  'access:read',
+  'sessions:read',
+  'sessions:delete',
+  'tokens:read',
+  'tokens:delete',
+  'audit:read',
   'logs:read',
   'metrics:read',
   'limits:read',
@@ -35,6 +60,12 @@ export const Public = () => SetMetadata(PUBLIC_MARK, true);
 
 /** The permission `AccessGuard` demands; also what OpenAPI shows. */
 export const Require = (requirement: Requirement) => SetMetadata(REQUIRE_MARK, requirement);
+
+/**
+ * The route is about the caller's own things (`selfOf`): open to every user for themselves, and to a user's key that
+ * holds the permission.
+ */
+export const RequireSelf = (permission: Permission) => SetMetadata(SELF_MARK, permission);
 
 /** The buckets `ThrottleGuard` takes from. Without this mark a route with an identity is counted in `general`. */
 export const RateClasses = (...classes: readonly RateClass[]) => SetMetadata(RATE_CLASS_MARK, classes);

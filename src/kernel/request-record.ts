@@ -29,8 +29,10 @@ export class RequestRecord {
   latencyMs = 0;
   bytesIn = 0;
   bytesOut = 0;
-  authMethod: 'client' | 'byot' | null = null;
+  authMethod: 'client' | 'byot' | 'jwt' | 'session' | null = null;
   clientId: string | null = null;
+  /** Who signed in, or the owner of the key. */
+  userId: string | null = null;
   provider: string | null = null;
   /** The model as resolved (`openai/gpt-4o-mini`), or null. Set from our own registry, or cut to 128 safe characters. */
   model: string | null = null;

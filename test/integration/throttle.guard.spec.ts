@@ -20,12 +20,12 @@ import { RedisService } from '../../src/platform/redis/redis.service.js';
 import { ConcurrencyLimiter } from '../../src/traffic/rate-limit/concurrency-limiter.js';
 import { RateLimitModule } from '../../src/traffic/rate-limit/rate-limit.module.js';
 import { ThrottleGuard } from '../../src/traffic/rate-limit/throttle.guard.js';
-import { UNRESTRICTED } from '../support/attempts.js';
 import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
 import { RedisServer } from '../support/redis-server.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { createTestRedis, type TestRedis } from '../support/test-redis.js';
+import { buildClient } from '../support/throttle-guard.js';
 
 /** Believes what the test says about the caller: `client <id> <scope>` or `byot`. */
 @Injectable()
@@ -35,9 +35,7 @@ class BelievingGuard implements CanActivate {
     const [method, clientId = '', scope = ''] = String(request.headers['x-test-caller']).split(' ');
     const own = { value: new Secret('sk-own'), provider: null };
     const state: AuthState =
-      method === 'byot'
-        ? { method, providerToken: own }
-        : { method: 'client', clientId, tier: 'paid', scopes: [scope], ...UNRESTRICTED, providerToken: null };
+      method === 'byot' ? { kind: 'byot', method, providerToken: own } : buildClient({ clientId, scopes: [scope] });
     const certain = async () => ({ state, fence: null, confirm: certain, renew: certain });
     request.identity = { state, fence: null, confirm: certain, renew: certain };
     return true;

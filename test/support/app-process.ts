@@ -31,6 +31,7 @@ export async function startAppProcess(env: Record<string, string>): Promise<AppP
         PORT: '0',
         MASTER_KEY: 'a master key that only tests know of',
         BCRYPT_COST: '4',
+        PASSWORD_BCRYPT_COST: '4',
         LOG_LEVEL: 'info',
         ...MANY_ATTEMPTS,
         ...env,

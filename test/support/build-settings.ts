@@ -20,6 +20,7 @@ export function buildSettings(overrides: Partial<Record<keyof Settings, string>>
     PORT: '0',
     LOG_LEVEL: 'silent',
     BCRYPT_COST: '4',
+    PASSWORD_BCRYPT_COST: '4',
     ...MANY_ATTEMPTS,
     ...overrides,
   });

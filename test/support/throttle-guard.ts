@@ -34,11 +34,18 @@ class Routes {
 /** Where the guard's clock starts, in milliseconds. */
 const T0 = 1_700_000_000_000;
 export const FENCE: CredentialFence = { key: 'cn:{c1}:credential', stamp: 'v1', ttlMs: 300_000 };
-export const BYOT: AuthState = { method: 'byot', providerToken: { value: new Secret('sk-own'), provider: null } };
+export const BYOT: AuthState = {
+  kind: 'byot',
+  method: 'byot',
+  providerToken: { value: new Secret('sk-own'), provider: null },
+};
 
 export function buildClient(overrides: Partial<ClientAuth> = {}): ClientAuth {
   return {
+    kind: 'client',
     method: 'client',
+    owner: null,
+    tokenId: null,
     clientId: 'c1',
     tier: 'paid',
     scopes: ['llm:invoke'],

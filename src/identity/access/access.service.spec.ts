@@ -20,14 +20,17 @@ class MarkedRoutes {
 }
 
 const client = (...scopes: string[]): AuthState => ({
+  kind: 'client',
   method: 'client',
+  owner: null,
+  tokenId: null,
   clientId: 'c',
   tier: 'free',
   scopes,
   ...UNRESTRICTED,
   providerToken: null,
 });
-const byot: AuthState = { method: 'byot', providerToken: { value: new Secret('t'), provider: null } };
+const byot: AuthState = { kind: 'byot', method: 'byot', providerToken: { value: new Secret('t'), provider: null } };
 const access = new AccessService();
 const ADDRESS = '192.0.2.7';
 const ask =

@@ -36,7 +36,7 @@ export class AccessService {
     const rule = this.#ruleOf(handler, controller);
     if (rule.isPublic) return;
     if (rule.requirement === null) throw new PermissionDeniedError('This route is open to nobody.');
-    if (state.method === 'byot') {
+    if (state.kind === 'byot') {
       if (!rule.allowsByot) {
         throw new PermissionDeniedError(
           'A provider token alone opens only the LLM routes. Send an API key of this gateway.',
@@ -44,9 +44,13 @@ export class AccessService {
       }
       return;
     }
-    if (state.allowedAddresses !== null && !this.#rangesOf(state.allowedAddresses).has(address))
+    if (
+      state.kind === 'client' &&
+      state.allowedAddresses !== null &&
+      !this.#rangesOf(state.allowedAddresses).has(address)
+    )
       throw new AddressNotAllowedError();
-    if (rule.requirement === 'authenticated' || holds(state.scopes, rule.requirement)) return;
+    if (rule.requirement === 'authenticated' || holds(state.scopes ?? [], rule.requirement)) return;
     throw new PermissionDeniedError(
       `This route needs the permission "${rule.requirement}", which this client does not hold.`,
     );

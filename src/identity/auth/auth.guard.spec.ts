@@ -16,7 +16,10 @@ class Routes {
 }
 
 const client: ClientAuth = {
+  kind: 'client',
   method: 'client',
+  owner: null,
+  tokenId: null,
   clientId: 'cn_live_x',
   tier: 'free',
   scopes: [],
@@ -26,7 +29,10 @@ const client: ClientAuth = {
 const identity = { state: client, fence: null } as unknown as RequestIdentity;
 
 function strategyOf(authenticate: () => RequestIdentity | Promise<RequestIdentity>): AuthStrategy {
-  return { method: 'client', recognise: (presented) => (presented.identity === null ? null : { authenticate }) };
+  return {
+    method: 'client',
+    recognise: (presented) => (presented.identity === null ? null : { authenticate }),
+  };
 }
 
 function ask(route: keyof Routes, rawHeaders: string[], ...strategies: AuthStrategy[]) {
@@ -96,7 +102,11 @@ describe('AuthGuard', () => {
     const token = ['X-Provider-Token', 'sk-1', 'X-Provider', 'gemini'];
     const { request, outcome } = ask('closed', token, known, new ByotStrategy());
     expect(outcome()).toBe(true);
-    expect(request.identity?.state).toMatchObject({ method: 'byot', providerToken: { provider: 'gemini' } });
+    expect(request.identity?.state).toMatchObject({
+      kind: 'byot',
+      method: 'byot',
+      providerToken: { provider: 'gemini' },
+    });
     await expect(request.identity?.confirm()).resolves.toBe(request.identity);
     await expect(request.identity?.renew()).resolves.toBe(request.identity);
     const beside = ask('closed', [...key, ...token], known, new ByotStrategy());

@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { AmbiguousCredentialsError, MissingCredentialsError } from '../../kernel/app-error.js';
-import type { RequestIdentity } from '../../kernel/auth-state.js';
+import { type RequestIdentity, selfOf } from '../../kernel/auth-state.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { AccessService } from '../access/access.service.js';
 import { AUTH_STRATEGIES, type AuthStrategy, type IdentityClaim } from './auth-strategy.js';
@@ -47,6 +47,7 @@ export class AuthGuard implements CanActivate {
 function admit(request: HttpRequest, identity: RequestIdentity): true {
   request.identity = identity;
   request.record.authMethod = identity.state.method;
-  if (identity.state.method === 'client') request.record.clientId = identity.state.clientId;
+  if (identity.state.kind === 'client') request.record.clientId = identity.state.clientId;
+  request.record.userId = selfOf(identity.state);
   return true;
 }

@@ -17,7 +17,7 @@ export class WhoamiController {
   whoami(@Req() request: HttpRequest): WhoamiView {
     if (request.identity === null) throw new AuthUnavailableError();
     const { state } = request.identity;
-    const client = state.method === 'client' ? state : null;
+    const client = state.kind === 'client' ? state : null;
     return {
       method: state.method,
       client_id: client?.clientId ?? null,

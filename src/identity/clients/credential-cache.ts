@@ -175,10 +175,13 @@ export class CredentialCache {
 /** The state of a client as of an entry; frozen, because all its requests share it. */
 export function clientAuthOf(credential: Omit<CachedCredential, 'secrets'>): ClientAuth {
   return Object.freeze({
+    kind: 'client',
     method: 'client',
     clientId: credential.clientId,
     tier: credential.tier,
     scopes: Object.freeze([...credential.scopes]),
+    owner: null,
+    tokenId: null,
     allowedAddresses: frozen(credential.allowedAddresses),
     allowedModels: frozen(credential.allowedModels),
     allowedProviders: frozen(credential.allowedProviders),

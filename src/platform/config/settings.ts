@@ -1,5 +1,6 @@
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, MinLength } from 'class-validator';
+import { PeopleSettings } from './people-settings.js';
 import { REDIS_MODES, type RedisMode } from './redis-target.js';
 import { IsCertificateFile, IsRedisTarget, NeedsSetting } from './redis-target.validators.js';
 import {
@@ -16,7 +17,7 @@ import {
  *
  * The property names are the variables' names. `.env.example` lists each one; a check keeps the two equal.
  */
-export class Settings {
+export class Settings extends PeopleSettings {
   /** Port of the HTTP server; 0 picks a free one. */
   @Type(() => Number)
   @IsInt()

@@ -9,9 +9,9 @@ import { JSON_BODY_LIMIT_BYTES } from './json-body.js';
  */
 export function bodyLimitOf(
   { url }: Pick<HttpRequest, 'url'>,
-  method: AuthState['method'],
+  kind: AuthState['kind'],
   settings: Pick<Settings, 'MAX_BODY_BYTES' | 'BYOT_MAX_BODY_BYTES'>,
 ): number {
   if (surfaceOf(url) === 'core') return JSON_BODY_LIMIT_BYTES;
-  return method === 'byot' ? settings.BYOT_MAX_BODY_BYTES : settings.MAX_BODY_BYTES;
+  return kind === 'byot' ? settings.BYOT_MAX_BODY_BYTES : settings.MAX_BODY_BYTES;
 }

@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../../kernel/app-error.js';
 import type { HttpReply, HttpRequest } from '../http/http-request.js';
 import { callWith, markReplayed, readIdempotencyKey } from './idempotent-call.js';
 
-const requestWith = (headers: Record<string, unknown>, state: object | null = { method: 'client', clientId: 'c' }) =>
+const requestWith = (headers: Record<string, unknown>, state: object | null = { kind: 'client', clientId: 'c' }) =>
   ({
     headers,
     method: 'POST',
@@ -32,7 +32,7 @@ describe('readIdempotencyKey', () => {
     expect(read).toThrow(/^header\.Idempotency-Key: must be 1 to 255 visible ASCII characters/);
   });
 
-  it.each([null, { method: 'byot' }])('does not mistake anybody else for a client: %j', (state) => {
+  it.each([null, { kind: 'byot' }])('does not mistake anybody else for a client: %j', (state) => {
     expect(readIdempotencyKey(requestWith({ 'idempotency-key': 'k' }, state))?.caller).toBe('nobody');
   });
 });

@@ -1,6 +1,7 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import { InvalidRequestError } from '../../kernel/app-error.js';
+import { subjectOf } from '../../kernel/auth-state.js';
 import { pathOf } from '../http/error-body.js';
 import type { HttpReply, HttpRequest } from '../http/http-request.js';
 
@@ -72,7 +73,8 @@ export function markReplayed(reply: HttpReply, replayed: boolean): void {
 
 function callerOf({ identity }: HttpRequest): string {
   const state = identity?.state;
-  return state?.method === 'client' ? `client ${state.clientId}` : 'nobody';
+  const subject = state === undefined ? null : subjectOf(state);
+  return subject === null ? 'nobody' : `${state?.kind} ${subject}`;
 }
 
 /** Flat objects, as bodies are; the order of their fields says nothing. */

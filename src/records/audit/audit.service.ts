@@ -6,7 +6,7 @@ import { type AuditAction, type AuditDetails, storedDetails } from './audit-acti
 /** Who did it, and from where. */
 export interface AuditOrigin {
   /** `operator`: somebody with a shell on the machine; `system`: this service by itself; `anonymous`: no credential. */
-  readonly actorType: 'client' | 'operator' | 'system' | 'anonymous';
+  readonly actorType: 'client' | 'user' | 'operator' | 'system' | 'anonymous';
   readonly actorId: string | null;
   readonly address: string | null;
   readonly requestId: string | null;
@@ -17,7 +17,7 @@ export interface AuditEvent<Action extends AuditAction = AuditAction> {
   readonly action: Action;
   readonly origin: AuditOrigin;
   readonly subject: {
-    readonly type: 'client' | 'secret' | 'user' | 'rate_limit' | 'ip_rule';
+    readonly type: 'client' | 'secret' | 'user' | 'rate_limit' | 'ip_rule' | 'signing_key' | 'token';
     readonly id: string | null;
   };
   /** By default `succeeded`. */
@@ -35,7 +35,8 @@ export const SYSTEM_ORIGIN: AuditOrigin = { actorType: 'system', actorId: null, 
 export function originOf(request: Pick<HttpRequest, 'identity' | 'record'>): AuditOrigin {
   const state = request.identity?.state;
   const { address, requestId } = request.record;
-  if (state?.method === 'client') return { actorType: 'client', actorId: state.clientId, address, requestId };
+  if (state?.kind === 'client') return { actorType: 'client', actorId: state.clientId, address, requestId };
+  if (state?.kind === 'user') return { actorType: 'user', actorId: state.userId, address, requestId };
   return { actorType: 'anonymous', actorId: null, address, requestId };
 }
 

@@ -82,7 +82,7 @@ export class GatewayService {
       throw new UnsupportedMediaTypeError('The body must be JSON: send "Content-Type: application/json".');
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
       throw new UnsupportedMediaTypeError('The body must not be compressed: leave Content-Encoding out.');
-    return readRawBody(request, bodyLimitOf(request, callerOf(request).method, this.settings));
+    return readRawBody(request, bodyLimitOf(request, callerOf(request).kind, this.settings));
   }
 
   private admit(operation: Operation, asked: string, location: string, request: HttpRequest): ResolvedModel {

@@ -23,7 +23,10 @@ const access = new ModelAccess(resolver);
 
 type Lists = Partial<Pick<ClientAuth, 'allowedModels' | 'allowedProviders'>>;
 const client = (lists: Lists): AuthState => ({
+  kind: 'client',
   method: 'client',
+  owner: null,
+  tokenId: null,
   clientId: 'c',
   tier: 'free',
   scopes: ['admin'],
@@ -62,7 +65,7 @@ describe('ModelAccess', () => {
     const providerToken = { value: new Secret('t'), provider: null };
     const attributed = { ...client({ allowedModels: ['fast'] }), providerToken } as AuthState;
     expect(allows(attributed, 'smart')).toBe(false);
-    expect(allows({ method: 'byot', providerToken }, 'smart')).toBe(true);
+    expect(allows({ kind: 'byot', method: 'byot', providerToken }, 'smart')).toBe(true);
   });
 
   it('refuses by name', () => {

@@ -33,7 +33,7 @@ export class ModelAccess {
 
   /** Whether this caller may use the model by that name. A bare provider token has no lists. */
   allows(state: AuthState, asked: string, { provider, name }: ResolvedModel): boolean {
-    if (state.method !== 'client') return true;
+    if (state.kind !== 'client') return true;
     const { allowedModels, allowedProviders } = state;
     if (allowedProviders !== null && !allowedProviders.includes(provider.name)) return false;
     if (allowedModels === null) return true;

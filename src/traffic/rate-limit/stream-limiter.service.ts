@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ConcurrencyLimitedError } from '../../kernel/app-error.js';
-import type { ClientAuth } from '../../kernel/auth-state.js';
+import type { ClientAuth, UserAuth } from '../../kernel/auth-state.js';
+import type { RateClass } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { holdUntilClosed } from './held-response.js';
 import { type LeaseAnswer, LeasesService } from './leases.service.js';
@@ -8,12 +9,14 @@ import { MAX_CONCURRENT } from './limit-policy.js';
 import { LimiterService } from './limiter.service.js';
 import { isDegraded, setRateLimitHeaders } from './rate-limit.headers.js';
 import { RateLimitPolicy } from './rate-limit.policy.js';
+import type { Subject } from './rate-limits.repository.js';
 import { RouteTable } from './route-table.service.js';
 
 const RETRY_AFTER_SECONDS = 1;
+const NO_CLASSES: readonly RateClass[] = [];
 
 /**
- * How many streams of the LLM routes a client may have under way at once, over all replicas: the class `streams` of the
+ * How many streams of the LLM routes a client or user may have under way at once, over all replicas: the class `streams` of the
  * limits. It costs a stream one Redis call, and other requests nothing. Without Redis see `LeasesService`.
  */
 @Injectable()
@@ -29,7 +32,7 @@ export class StreamLimiterService {
     private readonly routes: RouteTable,
   ) {}
 
-  /** Streams of clients counted now, in this process. */
+  /** Streams counted now, in this process. */
   get underWay(): number {
     return this.#underWay;
   }
@@ -43,28 +46,30 @@ export class StreamLimiterService {
    */
   async enter(request: HttpRequest, reply: HttpReply): Promise<void> {
     const state = request.identity?.state;
-    if (state?.method !== 'client') return;
-    const { concurrent, mode } = this.policy.effective('streams', state.tier, { type: 'client', id: state.clientId });
+    if (state === undefined || state.kind === 'byot') return;
+    const subject = limitedSubjectOf(state);
+    const { concurrent, mode } = this.policy.effective('streams', state.tier, subject);
     if (concurrent === null) return;
-    const answer = await this.leases.take(state.clientId, concurrent);
+    const answer = await this.leases.take(subject.id, concurrent);
     if (answer.granted) return this.#hold(answer, reply);
     if (mode === 'shadow') {
       this.stats.wouldHaveRefused += 1;
-      return this.#hold(await this.leases.take(state.clientId, MAX_CONCURRENT), reply);
+      return this.#hold(await this.leases.take(subject.id, MAX_CONCURRENT), reply);
     }
     this.stats.refused += 1;
-    await this.#giveBack(state, request, reply);
+    await this.#giveBack(state.tier, subject, request, reply);
     if (this.leases.degraded) reply.header('x-ratelimit-degraded', 'true');
     throw new ConcurrencyLimitedError(
-      `At most ${answer.cap} streams of one client may be under way at once. Try again when one has ended.`,
+      `At most ${answer.cap} streams of one ${subject.type} may be under way at once. Try again when one has ended.`,
       { retryAfterSeconds: RETRY_AFTER_SECONDS },
     );
   }
 
-  async #giveBack({ tier, clientId }: ClientAuth, request: HttpRequest, reply: HttpReply): Promise<void> {
-    const route = this.routes.find(request.method, request.routeOptions.url ?? '');
-    const buckets = route === null ? null : this.policy.bucketsFor(route.classes, tier, clientId);
-    const decision = buckets === null ? null : await this.limiter.giveBack(clientId, buckets, isDegraded(reply));
+  async #giveBack(tier: string, { type, id }: Subject, request: HttpRequest, reply: HttpReply): Promise<void> {
+    const classes = this.routes.find(request.method, request.routeOptions.url ?? '')?.classes ?? NO_CLASSES;
+    const buckets =
+      type === 'user' ? this.policy.bucketsForUser(classes, tier, id) : this.policy.bucketsFor(classes, tier, id);
+    const decision = buckets === null ? null : await this.limiter.giveBack(id, buckets, isDegraded(reply));
     if (decision !== null) setRateLimitHeaders(reply, decision);
   }
 
@@ -76,4 +81,8 @@ export class StreamLimiterService {
       this.leases.release(answer.lease);
     });
   }
+}
+
+function limitedSubjectOf(state: ClientAuth | UserAuth): Subject {
+  return state.kind === 'user' ? { type: 'user', id: state.userId } : { type: 'client', id: state.clientId };
 }

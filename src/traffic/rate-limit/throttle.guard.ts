@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { AccessService } from '../../identity/access/access.service.js';
 import { PayloadTooLargeError } from '../../kernel/app-error.js';
-import type { ClientAuth, CredentialFence, RequestIdentity } from '../../kernel/auth-state.js';
+import type { ClientAuth, CredentialFence, RequestIdentity, UserAuth } from '../../kernel/auth-state.js';
 import { Settings } from '../../platform/config/settings.js';
 import { bodyLimitOf } from '../../platform/http/body-limit.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
@@ -53,7 +53,7 @@ export class ThrottleGuard implements CanActivate {
     if (identity === null) return true;
     const announced = Number(request.raw.headers['content-length'] ?? 0);
     if (announced > 0) {
-      const limit = bodyLimitOf(request, identity.state.method, this.settings);
+      const limit = bodyLimitOf(request, identity.state.kind, this.settings);
       if (announced > limit) return this.#refuseBody(identity, limit);
     }
     const passage: Passage = { handler, controller, request, reply: context.getArgByIndex<HttpReply>(1) };
@@ -73,25 +73,26 @@ export class ThrottleGuard implements CanActivate {
     { state }: RequestIdentity,
     withoutRedis = !this.limiter.shared,
   ): boolean | Promise<boolean> {
-    if (state.method === 'byot') {
+    if (state.kind === 'byot') {
       const entered = this.concurrency.enter(passage.request.record.address, passage.reply.raw);
       return entered === undefined ? true : entered.then(() => true);
     }
     const buckets = this.#bucketsOf(passage, state);
     if (buckets === null) return true;
-    const { clientId } = state;
-    if (withoutRedis) return admit(passage, clientId, buckets, this.limiter.takeLocally(clientId, buckets));
-    return this.limiter.take(clientId, buckets).then((decision) => admit(passage, clientId, buckets, decision));
+    const subject = subjectIdOf(state);
+    if (withoutRedis) return admit(passage, subject, buckets, this.limiter.takeLocally(subject, buckets));
+    return this.limiter.take(subject, buckets).then((decision) => admit(passage, subject, buckets, decision));
   }
 
   async #throttleProvisional(passage: Passage, identity: RequestIdentity, fence: CredentialFence): Promise<boolean> {
     const { state } = identity;
-    const buckets = state.method === 'client' ? this.#bucketsOf(passage, state) : null;
-    if (buckets === null || state.method !== 'client') {
+    const buckets = state.kind === 'byot' ? null : this.#bucketsOf(passage, state);
+    if (buckets === null || state.kind === 'byot') {
       return this.#throttle(passage, await this.#replace(passage, await identity.confirm()));
     }
-    const decision = await this.limiter.takeFenced(fence, state.clientId, buckets);
-    if (typeof decision === 'object') return admit(passage, state.clientId, buckets, decision);
+    const subject = subjectIdOf(state);
+    const decision = await this.limiter.takeFenced(fence, subject, buckets);
+    if (typeof decision === 'object') return admit(passage, subject, buckets, decision);
     return this.#throttle(passage, this.#replace(passage, await identity.renew()), decision === 'unavailable');
   }
 
@@ -102,9 +103,17 @@ export class ThrottleGuard implements CanActivate {
     return identity;
   }
 
-  #bucketsOf({ handler, controller }: Passage, { tier, clientId }: ClientAuth): BucketSet | null {
-    return this.policy.bucketsFor(this.#marks.of(handler, controller), tier, clientId);
+  #bucketsOf({ handler, controller }: Passage, state: ClientAuth | UserAuth): BucketSet | null {
+    const classes = this.#marks.of(handler, controller);
+    return state.kind === 'user'
+      ? this.policy.bucketsForUser(classes, state.tier, state.userId)
+      : this.policy.bucketsFor(classes, state.tier, state.clientId);
   }
+}
+
+/** Whose buckets they are. The fence of an identity lies under the same hash tag. */
+function subjectIdOf(state: ClientAuth | UserAuth): string {
+  return state.kind === 'user' ? state.userId : state.clientId;
 }
 
 function admit({ reply }: Passage, subject: string, buckets: BucketSet, decision: Decision): true {

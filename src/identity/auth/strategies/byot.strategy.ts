@@ -14,7 +14,7 @@ export class ByotStrategy implements AuthStrategy {
   recognise(presented: PresentedCredentials): IdentityClaim | null {
     const { identity, providerToken } = presented;
     if (identity !== null || providerToken === null) return null;
-    return { authenticate: () => byotIdentity({ method: 'byot', providerToken }) };
+    return { authenticate: () => byotIdentity({ kind: 'byot', method: 'byot', providerToken }) };
   }
 }
 

@@ -8,7 +8,10 @@ import { ClientCredentialsStrategy } from './client-credentials.strategy.js';
 const KEY = 'the-key';
 const credential: ClientCredential = { clientId: 'id', secret: new Secret('s') };
 const client: ClientAuth = {
+  kind: 'client',
   method: 'client',
+  owner: null,
+  tokenId: null,
   clientId: 'id',
   tier: 'free',
   scopes: ['admin'],
