@@ -90,6 +90,12 @@ module.exports = {
       ['^src/traffic/gateway/'],
       'No other room opens connections to the outside.',
     ),
+    only(
+      'mail-is-sent-by-platform-mail',
+      'nodemailer',
+      ['^src/platform/mail/'],
+      'A room hands its mail to MailService, and does not wait for a mail server.',
+    ),
     {
       name: 'sources-stand-alone',
       comment: 'What is shipped does not need what tests it; migrations are found by their folder.',
