@@ -6,9 +6,10 @@ const ALLOW_LISTS = ['allowed_addresses', 'allowed_models', 'allowed_providers']
  * things out of a request. No name here may stand for a secret, a hash or a header's text.
  */
 export const AUDIT_ACTIONS = {
-  'client.create': ['name', 'tier', 'scopes', 'environment', 'expires_at', ...ALLOW_LISTS],
+  'client.create': ['name', 'tier', 'scopes', 'environment', 'expires_at', 'owner_id', ...ALLOW_LISTS],
   'client.update': ['changed', 'name', 'tier', 'scopes', 'status', 'expires_at', ...ALLOW_LISTS],
   'client.revoke': [],
+  'client.hand_over': ['owner_id', 'previous_owner_id', 'reason'],
   'secret.create': ['client_id', 'hint', 'expires_at', 'previous_ends_at'],
   'secret.revoke': ['client_id', 'hint'],
   'secret.expire': ['client_id', 'hint', 'expires_at', 'days_left', 'reason'],
@@ -23,6 +24,10 @@ export const AUDIT_ACTIONS = {
   'ip_rule.remove': ['cidr', 'effect', 'automatic'],
   'signing_key.create': ['not_before'],
   'signing_key.remove': [],
+  'user.sign_in': ['session_id', 'mode', 'known_device', 'replaced_session_id'],
+  'user.sign_in_failed': ['account', 'reason', 'known_device'],
+  'user.locked_out': ['account', 'reason', 'known_device'],
+  'user.sign_out': ['session_id'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
