@@ -96,6 +96,18 @@ module.exports = {
       ['^src/platform/mail/'],
       'A room hands its mail to MailService, and does not wait for a mail server.',
     ),
+    only(
+      'maxmind-stays-in-platform-geo',
+      'maxmind',
+      ['^src/platform/geo/'],
+      'A room asks Countries; it does not know how the file is made.',
+    ),
+    only(
+      'bowser-stays-in-sessions',
+      'bowser',
+      ['^src/identity/sessions/'],
+      'What a user agent says is shown of sessions, and decides nothing.',
+    ),
     {
       name: 'sources-stand-alone',
       comment: 'What is shipped does not need what tests it; migrations are found by their folder.',
