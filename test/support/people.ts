@@ -1,8 +1,11 @@
 import { hash, randomBytes } from 'node:crypto';
 import { hashSync } from 'bcryptjs';
 import { AccessTokensService } from '../../src/identity/tokens/access-tokens.service.js';
+import { emailKeyOf } from '../../src/identity/users/email-address.js';
+import { normalizedPassword, preHash } from '../../src/identity/users/password-text.js';
 import type { Grant } from '../../src/kernel/grant.js';
 import { newId } from '../../src/kernel/ids.js';
+import { Secret } from '../../src/kernel/secret.js';
 import type { TestApp } from './app.js';
 import type { TestDatabase } from './test-database.js';
 
@@ -48,7 +51,7 @@ export async function buildUser(database: TestDatabase, overrides: PersonOverrid
     [
       id,
       email,
-      email.normalize('NFKC').toLowerCase(),
+      emailKeyOf(email),
       name,
       overrides.status ?? 'active',
       overrides.verified === false ? null : new Date(),
@@ -170,6 +173,9 @@ export async function accessTokenOf(
   return token.reveal();
 }
 
+/** What is kept of a password, at the lowest cost. */
 function storedHash(password: string): string {
-  return hashSync(hash('sha256', password.normalize('NFKC'), 'base64url'), 4);
+  const normalized = normalizedPassword(new Secret(password));
+  if (normalized === null) throw new Error('This can be no password.');
+  return hashSync(preHash(normalized).reveal(), 4);
 }
