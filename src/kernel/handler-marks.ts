@@ -6,6 +6,7 @@ export const REQUIRE_MARK = 'core-nest:require';
 export const RATE_CLASS_MARK = 'core-nest:rate-class';
 export const SELF_MARK = 'core-nest:self';
 export const BYOT_MARK = 'core-nest:byot';
+export const REACH_MARK = 'core-nest:reach';
 
 /**
  * Every permission there is: what a route can ask for and a client can hold. Each is `<resource>:<action>`;
@@ -66,6 +67,12 @@ export const Require = (requirement: Requirement) => SetMetadata(REQUIRE_MARK, r
  * holds the permission.
  */
 export const RequireSelf = (permission: Permission) => SetMetadata(SELF_MARK, permission);
+
+/**
+ * The route lists objects of one type (`clients`) and gives those alone that the caller's grants reach (see
+ * `AccessService.reach`). Without this mark a list needs a grant for everything.
+ */
+export const WithinReach = (type: string) => SetMetadata(REACH_MARK, type);
 
 /** The buckets `ThrottleGuard` takes from. Without this mark a route with an identity is counted in `general`. */
 export const RateClasses = (...classes: readonly RateClass[]) => SetMetadata(RATE_CLASS_MARK, classes);

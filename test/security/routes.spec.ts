@@ -121,7 +121,8 @@ beforeAll(async () => {
   nobody = await insertClient(database, { scopes: [] });
   for (const permission of PERMISSIONS) {
     holders.set(permission, await insertClient(database, { scopes: [permission] }));
-    const scopes = PERMISSIONS.filter((each) => each !== permission);
+    const [resource] = permission.split(':');
+    const scopes = PERMISSIONS.filter((each) => each !== permission && each !== `${resource}:admin`);
     others.set(permission, await insertClient(database, { scopes }));
   }
 });

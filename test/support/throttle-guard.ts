@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import type { ExecutionContext } from '@nestjs/common';
-import { AccessService } from '../../src/identity/access/access.service.js';
 import type { AuthState, ClientAuth, CredentialFence, RequestIdentity } from '../../src/kernel/auth-state.js';
 import { AllowByot, Public, RateClasses, Require } from '../../src/kernel/handler-marks.js';
 import { Secret } from '../../src/kernel/secret.js';
@@ -12,6 +11,7 @@ import type { LimitPolicy } from '../../src/traffic/rate-limit/limit-policy.js';
 import { LimiterService } from '../../src/traffic/rate-limit/limiter.service.js';
 import { RateLimitPolicy } from '../../src/traffic/rate-limit/rate-limit.policy.js';
 import { ThrottleGuard } from '../../src/traffic/rate-limit/throttle.guard.js';
+import { buildAccess } from './access.js';
 import { UNRESTRICTED } from './attempts.js';
 import { buildSettings } from './build-settings.js';
 import { FrozenClock } from './frozen-clock.js';
@@ -105,7 +105,7 @@ export function buildGuard(
   const concurrency = new ConcurrencyLimiter(settings, leases);
   const store = buildPolicyStore({ policies: options.policies, clients: options.overrides });
   const policy = new RateLimitPolicy(settings, store, databaseClock);
-  const guard = new ThrottleGuard(new AccessService(), policy, limiter, concurrency, settings);
+  const guard = new ThrottleGuard(buildAccess(), policy, limiter, concurrency, settings);
   const send = (handler: keyof Routes, identity: RequestIdentity | null, bodyBytes = 0) => {
     const headers: Record<string, string> = {};
     const incoming = { headers: bodyBytes > 0 ? { 'content-length': String(bodyBytes) } : {} };

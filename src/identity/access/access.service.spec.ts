@@ -1,9 +1,10 @@
+import { buildAccess } from '../../../test/support/access.js';
 import { UNRESTRICTED } from '../../../test/support/attempts.js';
 import { AddressNotAllowedError, PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { AllowByot, Public, Require } from '../../kernel/handler-marks.js';
 import { Secret } from '../../kernel/secret.js';
-import { AccessService, holds } from './access.service.js';
+import { type AskingRequest, holds } from './access.service.js';
 
 class Routes {
   unmarked() {}
@@ -31,12 +32,13 @@ const client = (...scopes: string[]): AuthState => ({
   providerToken: null,
 });
 const byot: AuthState = { kind: 'byot', method: 'byot', providerToken: { value: new Secret('t'), provider: null } };
-const access = new AccessService();
+const access = buildAccess();
 const ADDRESS = '192.0.2.7';
+const from = (address: string) => ({ record: { address }, params: {} }) as AskingRequest;
 const ask =
   (route: keyof Routes, state: AuthState, address = ADDRESS) =>
   () =>
-    access.assertAllowed(Routes.prototype[route], Routes, state, address);
+    access.assertAllowed(Routes.prototype[route], Routes, state, from(address));
 
 describe('AccessService', () => {
   it('refuses a route without a mark to everybody', () => {
@@ -72,14 +74,14 @@ describe('AccessService', () => {
 
   it("takes a controller's mark where the handler has none", () => {
     const on = (handler: () => void, state: AuthState) => () =>
-      access.assertAllowed(handler, MarkedRoutes, state, ADDRESS);
+      access.assertAllowed(handler, MarkedRoutes, state, from(ADDRESS));
     expect(on(MarkedRoutes.prototype.inherits, client('logs:read'))).not.toThrow();
     expect(on(MarkedRoutes.prototype.overrides, client('logs:read'))).toThrow('"clients:write"');
   });
 });
 
 describe('allowed addresses', () => {
-  const from = (...allowedAddresses: string[]): AuthState =>
+  const bound = (...allowedAddresses: string[]): AuthState =>
     ({ ...client('admin'), allowedAddresses: Object.freeze(allowedAddresses) }) as AuthState;
 
   it.each<[string, string[], boolean]>([
@@ -92,20 +94,20 @@ describe('allowed addresses', () => {
     ['0.0.0.0', ['192.0.2.7'], false],
   ])('from %s with the list %j: %s', (address, list, allowed) => {
     for (const route of ['anyone', 'readers', 'llm'] as const) {
-      const asked = expect(ask(route, from(...list), address));
+      const asked = expect(ask(route, bound(...list), address));
       if (allowed) asked.not.toThrow();
       else asked.toThrow(AddressNotAllowedError);
     }
-    expect(ask('open', from(...list), address)).not.toThrow();
+    expect(ask('open', bound(...list), address)).not.toThrow();
   });
 
   it('are asked of the list as it is, remembered or not', () => {
-    const state = from('192.0.2.7');
+    const state = bound('192.0.2.7');
     for (let round = 0; round < 3; round++) {
       expect(ask('anyone', state)).not.toThrow();
       expect(ask('anyone', state, '192.0.2.8')).toThrow(AddressNotAllowedError);
     }
-    expect(ask('anyone', from('192.0.2.8'))).toThrow(AddressNotAllowedError);
+    expect(ask('anyone', bound('192.0.2.8'))).toThrow(AddressNotAllowedError);
   });
 
   it('bind no bare provider token', () => {

@@ -1,89 +1,175 @@
 import { Injectable } from '@nestjs/common';
-import { AddressNotAllowedError, PermissionDeniedError } from '../../kernel/app-error.js';
+import { AddressNotAllowedError, type AppError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
-import { ADMIN_SCOPE, BYOT_MARK, PUBLIC_MARK, REQUIRE_MARK, type Requirement } from '../../kernel/handler-marks.js';
+import { UserRequiredError } from '../../kernel/identity-errors.js';
 import { AddressRanges } from '../../platform/http/address-ranges.js';
+import type { HttpRequest } from '../../platform/http/http-request.js';
+import { DatabaseClock } from '../../platform/replicas/database-clock.js';
+import type { AccessContext } from './check/access-context.js';
+import type { Reach } from './check/compiled-grants.js';
+import { CountryLookup } from './check/country-lookup.js';
+import { holds as holdsPermission, resourceOf } from './check/permission-terms.js';
+import { PrincipalCheck } from './check/principal-check.js';
+import { RequestContext } from './check/request-context.js';
+import { RoleGraphs } from './roles/role-graphs.service.js';
+import { type Marked, type RouteRule, RouteRules } from './route-rules.js';
 
-// biome-ignore lint/complexity/noBannedTypes: what Nest's ExecutionContext hands out for handlers and classes
-type Marked = Function;
+/** What is read of a request. */
+export type AskingRequest = Pick<HttpRequest, 'record' | 'params'>;
 
-interface RouteRule {
-  readonly isPublic: boolean;
-  readonly requirement: Requirement | null;
-  readonly allowsByot: boolean;
-}
+/** A refusal, or `unowned`: whom the object belongs to has to be looked up first. Null: nothing stands against it. */
+export type Verdict = AppError | 'unowned' | null;
 
-/** What a route asks for, and whether an identity has it. Pure: no I/O, so it works whatever is away. */
+/**
+ * What a route asks for, and whether an identity has it. It answers from memory and without waiting, so it works whatever
+ * is away: roles are those that were last read from PostgreSQL.
+ */
 @Injectable()
 export class AccessService {
-  readonly #rules = new WeakMap<Marked, RouteRule>();
+  readonly #rules = new RouteRules();
+  readonly #check: PrincipalCheck;
   /** By the very list: one is shared by all requests that a remembered credential answers. */
   readonly #ranges = new WeakMap<readonly string[], AddressRanges>();
+  readonly #owned = new WeakMap<AskingRequest, AccessContext>();
+
+  constructor(
+    roles: RoleGraphs,
+    private readonly clock: DatabaseClock,
+    private readonly countries: CountryLookup,
+  ) {
+    this.#check = new PrincipalCheck(() => roles.current);
+  }
 
   /** True when the route needs no credential. */
   isPublic(handler: Marked, controller: Marked): boolean {
-    return this.#ruleOf(handler, controller).isPublic;
+    return this.ruleOf(handler, controller).isPublic;
+  }
+
+  ruleOf(handler: Marked, controller: Marked): RouteRule {
+    return this.#rules.of(handler, controller);
+  }
+
+  /** Where a request comes from, and what its path is about, with the owner of that where it was looked up. */
+  contextOf(request: AskingRequest, requirement: string | null = null): AccessContext {
+    return (
+      this.#owned.get(request) ??
+      new RequestContext(
+        request.record.address,
+        this.clock.now(),
+        (request.params ?? {}) as Readonly<Record<string, string>>,
+        requirement === null ? null : resourceOf(requirement),
+        (address) => this.countries.of(address),
+      )
+    );
+  }
+
+  /** Keeps whom the object of a request belongs to, for as long as the request. */
+  rememberOwner(request: AskingRequest, context: AccessContext, ownerId: string | null): AccessContext {
+    const { address, country, now, objects } = context;
+    const owned = { address, country, now, objects, ownerId };
+    this.#owned.set(request, owned);
+    return owned;
   }
 
   /**
    * Closed by default: a route without a mark is refused to everybody.
    *
-   * @param address where the request comes from, canonical.
-   * @throws AddressNotAllowedError when the client may not call from there, PermissionDeniedError when the identity may
-   *   not use the route.
+   * @throws AddressNotAllowedError when the client may not call from there; PermissionDeniedError naming the permission,
+   *   or UserRequiredError, when the identity may not use the route; NotFoundError when it may, but not on this object, or
+   *   when that depends on an owner whom nobody has looked up.
    */
-  assertAllowed(handler: Marked, controller: Marked, state: AuthState, address: string): void {
-    const rule = this.#ruleOf(handler, controller);
-    if (rule.isPublic) return;
-    if (rule.requirement === null) throw new PermissionDeniedError('This route is open to nobody.');
-    if (state.kind === 'byot') {
-      if (!rule.allowsByot) {
-        throw new PermissionDeniedError(
-          'A provider token alone opens only the LLM routes. Send an API key of this gateway.',
-        );
-      }
-      return;
+  assertAllowed(handler: Marked, controller: Marked, state: AuthState, request: AskingRequest): void {
+    const rule = this.ruleOf(handler, controller);
+    const context = this.contextOf(request, rule.requirement);
+    const verdict = this.verdict(rule, state, context);
+    if (verdict === 'unowned') throw notFound(context);
+    if (verdict !== null) throw verdict;
+  }
+
+  /** The same without throwing, for whoever can look an object's owner up. */
+  verdict(rule: RouteRule, state: AuthState, context: AccessContext): Verdict {
+    if (rule.isPublic) return null;
+    if (rule.requirement === null && rule.self === null)
+      return new PermissionDeniedError('This route is open to nobody.');
+    if (state.kind === 'byot') return rule.allowsByot ? null : byotRefused();
+    if (state.kind === 'client' && state.allowedAddresses !== null && !this.#isWithin(state.allowedAddresses, context))
+      return new AddressNotAllowedError();
+    if (rule.self !== null) return verdictOnSelf(state, rule.self);
+    if (rule.requirement === 'authenticated' || rule.requirement === null) return null;
+    return this.#verdictOn(rule.requirement, rule.reaches, state, context);
+  }
+
+  /** Whether the identity holds a permission for the objects of the context. What depends on an owner nobody looked up is not held. */
+  allows(state: AuthState, permission: string, context: AccessContext): boolean {
+    return this.#check.decide(state, permission, context) === 'allowed';
+  }
+
+  /**
+   * What the identity holds now for every object: `['admin']` when that is all. Of a client without an owner it is its
+   * scopes as they are.
+   */
+  permissionsOf(state: AuthState, context: AccessContext): readonly string[] {
+    return this.#check.permissionsOf(state, context);
+  }
+
+  /** The objects of a type (`clients`) for which a permission is held, for lists. */
+  reach(state: AuthState, permission: string, type: string, context: AccessContext): Reach {
+    return this.#check.reach(state, permission, type, context);
+  }
+
+  #verdictOn(permission: string, reaches: string | null, state: AuthState, context: AccessContext): Verdict {
+    const decision = this.#check.decide(state, permission, context);
+    if (decision === 'allowed') return null;
+    if (decision === 'unowned') return decision;
+    if (decision === 'elsewhere') return notFound(context);
+    if (reaches !== null) {
+      const { all, ids, ownerId } = this.#check.reach(state, permission, reaches, context);
+      if (all || ids.length > 0 || ownerId !== null) return null;
     }
-    if (
-      state.kind === 'client' &&
-      state.allowedAddresses !== null &&
-      !this.#rangesOf(state.allowedAddresses).has(address)
-    )
-      throw new AddressNotAllowedError();
-    if (rule.requirement === 'authenticated' || holds(state.scopes ?? [], rule.requirement)) return;
-    throw new PermissionDeniedError(
-      `This route needs the permission "${rule.requirement}", which this client does not hold.`,
+    return new PermissionDeniedError(
+      `This route needs the permission "${permission}", which ${lacking(state, permission)}.`,
     );
   }
 
-  #rangesOf(list: readonly string[]): AddressRanges {
+  #isWithin(list: readonly string[], { address }: AccessContext): boolean {
     let ranges = this.#ranges.get(list);
     if (ranges === undefined) {
       ranges = new AddressRanges(list);
       this.#ranges.set(list, ranges);
     }
-    return ranges;
-  }
-
-  #ruleOf(handler: Marked, controller: Marked): RouteRule {
-    let rule = this.#rules.get(handler);
-    if (rule === undefined) {
-      rule = {
-        isPublic: mark<boolean>(PUBLIC_MARK, handler, controller) ?? false,
-        requirement: mark<Requirement>(REQUIRE_MARK, handler, controller) ?? null,
-        allowsByot: mark<boolean>(BYOT_MARK, handler, controller) ?? false,
-      };
-      this.#rules.set(handler, rule);
-    }
-    return rule;
+    return address !== null && ranges.has(address);
   }
 }
 
-/** Whether a list of scopes holds a permission; `admin` holds all. */
+/** Whether a list of permissions holds one: `admin` holds all, `<resource>:admin` all of its resource. */
 export function holds(scopes: readonly string[], permission: string): boolean {
-  return scopes.includes(permission) || scopes.includes(ADMIN_SCOPE);
+  return holdsPermission(scopes, permission);
 }
 
-function mark<T>(key: string, handler: Marked, controller: Marked): T | undefined {
-  return Reflect.getMetadata(key, handler) ?? Reflect.getMetadata(key, controller);
+function byotRefused(): AppError {
+  return new PermissionDeniedError(
+    'A provider token alone opens only the LLM routes. Send an API key of this gateway.',
+  );
+}
+
+/** One's own things are one's own: a user needs nothing for them, but a key or token made for less is good for less. */
+function verdictOnSelf(state: Exclude<AuthState, { readonly kind: 'byot' }>, permission: string): AppError | null {
+  if (state.kind === 'client' && state.owner === null) return new UserRequiredError();
+  if (state.scopes === null || holdsPermission(state.scopes, permission)) return null;
+  return new PermissionDeniedError(
+    `This route needs the permission "${permission}", which ${lacking(state, permission)}.`,
+  );
+}
+
+function lacking(state: AuthState, permission: string): string {
+  if (state.kind !== 'client') return 'you do not hold';
+  const isOwners = state.owner !== null && holdsPermission(state.scopes, permission);
+  return isOwners ? "this client's owner does not hold" : 'this client does not hold';
+}
+
+/** An object out of reach is answered as one that does not exist, before anything is looked up: alike in body and time. */
+function notFound({ objects }: AccessContext): AppError {
+  const [object] = objects;
+  const noun = object === undefined ? 'such thing' : object.type.replace(/s$/, '').replaceAll('_', ' ');
+  return new NotFoundError(`There is no ${noun} with this id.`);
 }

@@ -1,10 +1,10 @@
 import type { ExecutionContext } from '@nestjs/common';
+import { buildAccess } from '../../../test/support/access.js';
 import { UNRESTRICTED } from '../../../test/support/attempts.js';
 import { AmbiguousCredentialsError, InvalidApiKeyError, MissingCredentialsError } from '../../kernel/app-error.js';
 import type { ClientAuth, RequestIdentity } from '../../kernel/auth-state.js';
 import { Public, Require } from '../../kernel/handler-marks.js';
 import { RequestRecord } from '../../kernel/request-record.js';
-import { AccessService } from '../access/access.service.js';
 import { AuthGuard } from './auth.guard.js';
 import type { AuthStrategy } from './auth-strategy.js';
 import { ByotStrategy } from './strategies/byot.strategy.js';
@@ -46,7 +46,7 @@ function ask(route: keyof Routes, rawHeaders: string[], ...strategies: AuthStrat
     getClass: () => Routes,
     getArgByIndex: () => request,
   } as unknown as ExecutionContext;
-  const guard = new AuthGuard(strategies, new AccessService());
+  const guard = new AuthGuard(strategies, buildAccess());
   return { request, outcome: () => guard.canActivate(context) };
 }
 

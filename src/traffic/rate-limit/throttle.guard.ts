@@ -99,7 +99,7 @@ export class ThrottleGuard implements CanActivate {
   /** Takes a newly certain identity over, and asks again whether it may be here: its scopes may have changed. */
   #replace({ handler, controller, request }: Passage, identity: RequestIdentity): RequestIdentity {
     request.identity = identity;
-    this.access.assertAllowed(handler, controller, identity.state, request.record.address);
+    this.access.assertAllowed(handler, controller, identity.state, request);
     return identity;
   }
 
