@@ -5,6 +5,8 @@ import { AccessModule } from './identity/access/access.module.js';
 import { AuthGuard } from './identity/auth/auth.guard.js';
 import { AuthModule } from './identity/auth/auth.module.js';
 import { ClientsModule } from './identity/clients/clients.module.js';
+import { TokensModule } from './identity/tokens/tokens.module.js';
+import { PrincipalsModule } from './identity/principals/principals.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
@@ -32,7 +34,9 @@ export class AppModule {
         HttpModule,
         HealthModule,
         ApiLogModule,
+        PrincipalsModule,
         ClientsModule,
+        TokensModule,
         AccessModule,
         AuthModule,
         IpGateModule,
