@@ -4,6 +4,8 @@ import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessService } from './access.service.js';
 import { AccessDenials } from './access-denials.service.js';
+import { AdministratorsRepository } from './administrators/administrators.repository.js';
+import { AdministratorsService } from './administrators/administrators.service.js';
 import { CountryLookup, NO_COUNTRIES } from './check/country-lookup.js';
 import { CustomPermissionEntity } from './permissions/custom-permission.entity.js';
 import { ResourceOwners } from './resource-owners.service.js';
@@ -24,10 +26,12 @@ import { RolePermissionEntity } from './roles/role-permission.entity.js';
     AccessGuard,
     AccessDenials,
     ResourceOwners,
+    AdministratorsService,
+    AdministratorsRepository,
     RoleGraphs,
     RoleGraphRepository,
     { provide: CountryLookup, useValue: NO_COUNTRIES },
   ],
-  exports: [AccessService, AccessGuard, AccessDenials, ResourceOwners],
+  exports: [AccessService, AccessGuard, AccessDenials, AdministratorsService, ResourceOwners],
 })
 export class AccessModule {}
