@@ -165,9 +165,21 @@ const FUNCTION_NAMES = [
   'user_rows_touch_all_users()',
   'revoked_tokens_touch_subject()',
   'token_epochs_announce()',
+  'grants_of(text, timestamptz)',
+  'milliseconds_of(timestamptz)',
 ];
 
 const FUNCTIONS = [
+  `CREATE OR REPLACE FUNCTION milliseconds_of(at timestamptz) RETURNS bigint LANGUAGE sql STABLE AS
+   'SELECT CASE WHEN isfinite(at) THEN floor(extract(epoch FROM at) * 1000)::bigint END'`,
+  // The shape in which replicas remember grants, for users and for the owners of keys.
+  `CREATE OR REPLACE FUNCTION grants_of(who text, at timestamptz) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT coalesce(json_agg(json_build_object(
+      'id', id, 'roleId', role_id, 'effect', effect,
+      'scope', json_strip_nulls(json_build_object('type', scope_type, 'resource', scope_resource, 'id', scope_id)),
+      'conditions', conditions, 'expiresAt', milliseconds_of(expires_at)) ORDER BY id), '[]')
+    FROM grants WHERE user_id = who AND (expires_at IS NULL OR expires_at > at)
+  $$`,
   `CREATE OR REPLACE FUNCTION users_take_version() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     NEW.version := nextval('user_version_seq');

@@ -141,6 +141,7 @@ export function buildRecord(overrides: Partial<CredentialRecord> = {}): Credenti
     tier: 'paid',
     scopes: ['llm:invoke'],
     expiresAt: null,
+    owner: null,
     ...UNRESTRICTED,
     usedFrom: [],
     secrets: [buildSecret('right', null, overrides.clientId)],
@@ -189,7 +190,7 @@ export function buildCredentialCheck({
     registry as unknown as ReplicaRegistry,
   );
   const matcher = new SecretMatcher(bcrypt as unknown as SecretHasher);
-  const service = new CredentialService(settings, clock, redisService, cache, seal, matcher, reader);
+  const service = new CredentialService(clock, redisService, cache, seal, matcher, reader);
   const receipts = { of: async () => ({ everywhere: true }) } as unknown as ChangeReceipts;
   const revocations = new Revocations(
     redisService,

@@ -72,15 +72,7 @@ export async function startCredentialReplica(
   };
   const uses = { note: () => undefined } as unknown as SecretUses;
   const reader = new CredentialReader(settings, databaseClock, repository, uses, asRegistry);
-  const credentials = new CredentialService(
-    settings,
-    databaseClock,
-    redis,
-    cache,
-    seal,
-    new SecretMatcher(hasher),
-    reader,
-  );
+  const credentials = new CredentialService(databaseClock, redis, cache, seal, new SecretMatcher(hasher), reader);
   const strategy = new ClientCredentialsStrategy(credentials);
   await redis.onModuleInit();
   return {

@@ -284,7 +284,10 @@ describe('clientAuthOf', () => {
     const client = clientAuthOf(buildCredential({ scopes }));
     scopes.push('admin');
     expect(client).toEqual({
+      kind: 'client',
       method: 'client',
+      owner: null,
+      tokenId: null,
       clientId: CLIENT_ID,
       tier: 'paid',
       scopes: ['llm:invoke'],

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { ClientAuth, CredentialFence } from '../../kernel/auth-state.js';
+import type { ClientAuth, CredentialFence, KeyOwner } from '../../kernel/auth-state.js';
 import { Settings } from '../../platform/config/settings.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import { redisKey } from '../../platform/redis/redis-key.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
+import { VersionFences } from '../../platform/replicas/version-fences.js';
 import type { CachedCredential } from './cached-credential.js';
 import { CredentialSeal } from './credential-seal.js';
 
@@ -17,9 +18,7 @@ export interface RememberedCredential {
 }
 
 const MAX_REMEMBERED = 50_000;
-const MAX_FENCES = 100_000;
 /** Far longer than any reader can take from its read to its write. */
-const CLOCK_ERROR_MS = 1_000;
 const FENCE_TTL_MS = 24 * 3600 * 1000;
 
 /** Refuses an entry that was read before the fence was raised. */
@@ -58,25 +57,17 @@ const CONFIRM_SCRIPT = { name: 'credentialConfirm', keys: 0, lua: 'return 1' };
 @Injectable()
 export class CredentialCache {
   readonly #remembered: LRUCache<string, RememberedCredential>;
-  readonly #fences = new LRUCache<string, number>({
-    max: MAX_FENCES,
-    ttl: FENCE_TTL_MS,
-    dispose: (_version, _clientId, reason) => {
-      // What no longer has a fence of its own stays behind one that all clients share.
-      if (reason === 'evict') this.#raiseFloor();
-    },
-  });
-  /** Entries of any client that were read before (milliseconds, PostgreSQL's clock) are void. */
-  #floor = 0;
+  readonly #fences: VersionFences;
   readonly #ttlMs: number;
 
   constructor(
     settings: Settings,
-    private readonly clock: DatabaseClock,
+    clock: DatabaseClock,
     private readonly redis: RedisService,
     private readonly seal: CredentialSeal,
   ) {
     this.#ttlMs = settings.AUTH_CACHE_TTL_SECONDS * 1000;
+    this.#fences = new VersionFences(clock);
     this.#remembered = new LRUCache({ max: MAX_REMEMBERED, ttl: this.#ttlMs });
     for (const script of [PUT_SCRIPT, FENCE_SCRIPT, CONFIRM_SCRIPT]) redis.defineScript(script);
   }
@@ -143,13 +134,13 @@ export class CredentialCache {
 
   /** Forgets everything, and lets nothing back in that was read until now. */
   endAll(): void {
-    this.#raiseFloor();
+    this.#fences.raiseForAll();
     this.forgetAll();
   }
 
   /** Ends every entry older than `version` in this process, and keeps later writers of one out. */
   raiseLocalFence(clientId: string, version: string): void {
-    this.#fences.set(clientId, Math.max(this.#fences.get(clientId) ?? 0, Number(version)));
+    this.#fences.raise(clientId, version);
     this.forget(clientId);
   }
 
@@ -162,13 +153,8 @@ export class CredentialCache {
     );
   }
 
-  /** A little into the future, because replicas measure PostgreSQL's clock with some error. */
-  #raiseFloor(): void {
-    this.#floor = this.clock.now() + CLOCK_ERROR_MS;
-  }
-
-  #isFenced({ clientId, version, checkedAt }: CachedCredential): boolean {
-    return checkedAt < this.#floor || (this.#fences.get(clientId) ?? 0) > Number(version);
+  #isFenced(credential: CachedCredential): boolean {
+    return this.#fences.isEnded(credential.clientId, credential);
   }
 }
 
@@ -180,13 +166,18 @@ export function clientAuthOf(credential: Omit<CachedCredential, 'secrets'>): Cli
     clientId: credential.clientId,
     tier: credential.tier,
     scopes: Object.freeze([...credential.scopes]),
-    owner: null,
+    owner: ownerOf(credential),
     tokenId: null,
     allowedAddresses: frozen(credential.allowedAddresses),
     allowedModels: frozen(credential.allowedModels),
     allowedProviders: frozen(credential.allowedProviders),
     providerToken: null,
   });
+}
+
+/** Its grants are one object for all that the entry answers: what is made of them is remembered by it. */
+function ownerOf({ owner }: Pick<CachedCredential, 'owner'>): KeyOwner | null {
+  return owner === null ? null : Object.freeze({ userId: owner.userId, grants: Object.freeze([...owner.grants]) });
 }
 
 function frozen(list: readonly string[] | null): readonly string[] | null {

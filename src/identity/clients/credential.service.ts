@@ -3,7 +3,6 @@ import { LRUCache } from 'lru-cache';
 import { AuthUnavailableError, InvalidApiKeyError } from '../../kernel/app-error.js';
 import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import type { ClientAuth, CredentialFence } from '../../kernel/auth-state.js';
-import { Settings } from '../../platform/config/settings.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { type ApiKey, parseApiKey, parseClientCredentials } from './api-key.js';
@@ -41,26 +40,17 @@ const UNKNOWN_ID_MS = 2_000;
 export class CredentialService {
   /** Counted since start: how the checks were answered. */
   readonly stats = { memory: 0, redis: 0, database: 0, stale: 0, refused: 0, unavailable: 0 };
-  readonly #recheckMs: number;
   readonly #unknown = new LRUCache<string, true>({ max: UNKNOWN_IDS, ttl: UNKNOWN_ID_MS });
   readonly #puts = new Map<string, Promise<void>>();
 
   constructor(
-    settings: Settings,
     private readonly clock: DatabaseClock,
     private readonly redis: RedisService,
     private readonly cache: CredentialCache,
     private readonly seal: CredentialSeal,
     private readonly matcher: SecretMatcher,
     private readonly reader: CredentialReader,
-  ) {
-    this.#recheckMs = settings.AUTH_CACHE_RECHECK_SECONDS * 1000;
-  }
-
-  /** Seconds within which a change made behind the service's back is noticed. */
-  get recheckSeconds(): number {
-    return this.#recheckMs / 1000;
-  }
+  ) {}
 
   /** bcrypt comparisons made since start. */
   get comparisons(): number {
@@ -92,7 +82,12 @@ export class CredentialService {
     const presented = { clientId, text: secret, digest: this.seal.digest(clientId, secret), attempt };
     const entry = this.cache.remembered(clientId);
     const answers = this.redis.configured ? this.redis.usable && entry?.fence != null : this.reader.isInTouch;
-    if (entry !== undefined && answers && !this.#isDue(entry.credential, now) && this.#accepts(entry, presented, now)) {
+    if (
+      entry !== undefined &&
+      answers &&
+      !this.reader.isDue(entry.credential, now) &&
+      this.#accepts(entry, presented, now)
+    ) {
       this.stats.memory += 1;
       if (entry.fence === null) this.cache.slide(clientId);
       return entry;
@@ -118,7 +113,7 @@ export class CredentialService {
     if (
       since !== null &&
       since.fence?.stamp !== broken?.stamp &&
-      !this.#isDue(since.credential, now) &&
+      !this.reader.isDue(since.credential, now) &&
       this.#accepts(since, presented, now)
     ) {
       this.stats.redis += 1;
@@ -151,7 +146,8 @@ export class CredentialService {
     if (this.#unknown.has(clientId)) return this.#refuse(presented, false);
     const entry = await this.cache.fetch(clientId).catch(() => null);
     if (entry === null) return this.#verifyWithDatabase(clientId, presented, this.cache.remembered(clientId) ?? null);
-    if (this.#isDue(entry.credential, this.clock.now())) return this.#verifyWithDatabase(clientId, presented, entry);
+    if (this.reader.isDue(entry.credential, this.clock.now()))
+      return this.#verifyWithDatabase(clientId, presented, entry);
 
     const { secret, hashed } = await this.#match(entry.credential, presented);
     this.stats.redis += 1;
@@ -230,10 +226,6 @@ export class CredentialService {
     if (secret === null || !isActive(credential, this.clock.now())) return this.#refuse(presented, hashed, usedFrom);
     this.reader.noteUse(secret.id, presented.attempt);
     return { secret, hashed };
-  }
-
-  #isDue(credential: CachedCredential, now: number): boolean {
-    return now - credential.checkedAt >= this.#recheckMs || credential.checkedAt > now;
   }
 
   /** Writes an entry once for all callers that verified the same secret of the same version at once. */

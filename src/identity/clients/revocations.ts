@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { RedisService } from '../../platform/redis/redis.service.js';
+import { type Propagation, propagationOf } from '../../platform/replicas/change.js';
 import { ChangeReceipts } from '../../platform/replicas/change-receipts.service.js';
 import { ReplicaRegistry } from '../../platform/replicas/replica-registry.service.js';
 import { ClientsRepository } from './clients.repository.js';
 import { CredentialCache } from './credential-cache.js';
+
+export type { Propagation } from '../../platform/replicas/change.js';
 
 /** A committed change of a client or its secrets. */
 export interface CredentialChange {
@@ -13,11 +16,6 @@ export interface CredentialChange {
   /** As it was announced to the replicas; null when there was nothing to announce. */
   readonly changeId: string | null;
 }
-
-/** Whether a change is in force on every replica, or will be within so many seconds. */
-export type Propagation =
-  | { readonly propagation: 'complete' }
-  | { readonly propagation: 'pending'; readonly replicas: number; readonly boundedBySeconds: number };
 
 /** Sees a committed change through, until no cache answers from what was before; in any process, serving or not. */
 @Injectable()
@@ -41,10 +39,7 @@ export class Revocations {
     this.cache.raiseLocalFence(clientId, version);
     const told = await this.#tellRedis(clientId, version);
     try {
-      const receipt = await this.receipts.of(changeId, told ? 'alone' : 'stale');
-      return receipt.everywhere
-        ? { propagation: 'complete' }
-        : { propagation: 'pending', replicas: receipt.replicas, boundedBySeconds: receipt.boundedBySeconds };
+      return propagationOf(await this.receipts.of(changeId, told ? 'alone' : 'stale'));
     } catch {
       return { propagation: 'pending', replicas: this.registry.live, boundedBySeconds: this.registry.staleSeconds };
     }

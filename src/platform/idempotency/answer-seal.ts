@@ -1,9 +1,9 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
+import { deriveKey } from '../crypto/derived-key.js';
 
 const CIPHER = 'aes-256-gcm';
-const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** No part of a hashed list can be taken for two, or two for one. */
@@ -51,8 +51,4 @@ export class AnswerSeal {
       return undefined;
     }
   }
-}
-
-function deriveKey(masterKey: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', masterKey, '', `core-nest/${purpose}/v1`, KEY_BYTES));
 }

@@ -7,6 +7,8 @@ export const redisKey = {
   credential: (clientId: string) => `cn:{${clientId}}:credential`,
   /** The lowest client version that may still be cached: the fence a revocation puts up. */
   fence: (clientId: string) => `cn:{${clientId}}:fence`,
+  /** The version under which replicas may remember a user: what each of them compares its own with. */
+  principal: (userId: string) => `cn:{${userId}}:principal`,
   /** A token bucket; `subject` is a client or user id, or an address. */
   bucket: (subject: string, name: string) => `cn:{${subject}}:bucket:${name}`,
   /** The leases of a subject's streams under way: a sorted set by the time each ends. */

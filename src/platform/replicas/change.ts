@@ -28,6 +28,11 @@ function isNumber(value: unknown): value is string {
   return typeof value === 'string' && NUMBER.test(value);
 }
 
+/** Whether a change is in force on every replica, or will be within so many seconds. */
+export type Propagation =
+  | { readonly propagation: 'complete' }
+  | { readonly propagation: 'pending'; readonly replicas: number; readonly boundedBySeconds: number };
+
 /** What came of telling every replica of a change. */
 export type Receipt =
   | { readonly everywhere: true }
@@ -38,3 +43,14 @@ export type Receipt =
       /** Whole seconds within which they act on it, or cease to act at all. */
       readonly boundedBySeconds: number;
     };
+
+/** What the receipts of some changes that were made together say of all of them. */
+export function propagationOf(...receipts: readonly Receipt[]): Propagation {
+  const pending = receipts.filter((receipt) => !receipt.everywhere);
+  if (pending.length === 0) return { propagation: 'complete' };
+  return {
+    propagation: 'pending',
+    replicas: Math.max(...pending.map(({ replicas }) => replicas)),
+    boundedBySeconds: Math.max(...pending.map(({ boundedBySeconds }) => boundedBySeconds)),
+  };
+}
