@@ -86,3 +86,23 @@ export class ConflictError extends AppError {
   readonly status = 409;
   readonly code = 'conflict';
 }
+
+/** 409: the user has as many keys as anybody may. */
+export class TooManyKeysError extends AppError {
+  readonly status = 409;
+  readonly code = 'too_many_keys';
+
+  constructor(limit: number) {
+    super(`A user has ${limit} keys at most. Revoke one that is no longer used.`);
+  }
+}
+
+/** 400: the token of a mail is unknown, was used, is over, or is for something else; not to be told apart. */
+export class InvalidOneTimeTokenError extends AppError {
+  readonly status = 400;
+  readonly code = 'invalid_one_time_token';
+
+  constructor() {
+    super('This token is not valid: it may have been used already, or be too old. Ask for a new one.');
+  }
+}

@@ -81,6 +81,7 @@ describe('making a client', () => {
       scopes: ['llm:invoke'],
       status: 'active',
       expires_at: null,
+      owner_id: null,
       allowed_addresses: null,
       allowed_models: null,
       allowed_providers: null,

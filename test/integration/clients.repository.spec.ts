@@ -54,6 +54,7 @@ const newClient = (overrides: Partial<ClientEntity> = {}) => ({
   tier: 'paid',
   scopes: ['llm:invoke', 'logs:read'],
   expiresAt: null,
+  ownerId: null,
   allowedAddresses: null,
   allowedModels: null,
   allowedProviders: null,

@@ -18,6 +18,8 @@ interface ClientOverrides {
   readonly scopes?: readonly string[];
   readonly status?: 'active' | 'disabled';
   readonly expiresAt?: Date | null;
+  /** The user it belongs to. */
+  readonly ownerId?: string | null;
   readonly secretExpiresAt?: Date | null;
   readonly allowedAddresses?: readonly string[] | null;
   readonly allowedModels?: readonly string[] | null;
@@ -31,8 +33,8 @@ export async function insertClient(database: TestDatabase, overrides: ClientOver
   const secret = credential.secret.reveal();
   await database.query(
     `INSERT INTO clients (client_id, name, environment, tier, scopes, status, expires_at, created_at,
-       allowed_addresses, allowed_models, allowed_providers)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()), $9, $10, $11)`,
+       allowed_addresses, allowed_models, allowed_providers, owner_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()), $9, $10, $11, $12)`,
     [
       clientId,
       overrides.name ?? 'test',
@@ -45,6 +47,7 @@ export async function insertClient(database: TestDatabase, overrides: ClientOver
       overrides.allowedAddresses ?? null,
       overrides.allowedModels ?? null,
       overrides.allowedProviders ?? null,
+      overrides.ownerId ?? null,
     ],
   );
   await database.query(

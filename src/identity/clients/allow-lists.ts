@@ -28,6 +28,16 @@ export function canonicalAddresses(texts: readonly string[]): string[] {
   return [...new Set(texts.flatMap((text) => readAddressRange(text)?.text ?? []))];
 }
 
+/** The lists that are asked for, and in place of those that are not the ones there are. */
+export function listsOf(there: AllowLists, asked: Partial<AllowLists>): AllowLists {
+  const { allowedAddresses, allowedModels, allowedProviders } = asked;
+  return {
+    allowedAddresses: allowedAddresses === undefined ? there.allowedAddresses : allowedAddresses,
+    allowedModels: allowedModels === undefined ? there.allowedModels : allowedModels,
+    allowedProviders: allowedProviders === undefined ? there.allowedProviders : allowedProviders,
+  };
+}
+
 /**
  * The first list that lets `inner` do what `outer` may not, by the name of its field; null when there is none.
  *

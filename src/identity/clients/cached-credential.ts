@@ -1,3 +1,5 @@
+import type { Grant } from '../../kernel/grant.js';
+
 /** One secret of a client, as the cache holds it. */
 export interface CachedSecret {
   readonly id: string;
@@ -10,6 +12,14 @@ export interface CachedSecret {
   readonly digest: string | null;
 }
 
+/** The user a client belongs to, as far as letting the client in needs. */
+export interface CachedOwner {
+  readonly userId: string;
+  /** The client is let in while this is `active`. */
+  readonly status: string;
+  readonly grants: readonly Grant[];
+}
+
 /** What PostgreSQL says of a client, as far as authenticating it needs. */
 export interface CredentialRecord {
   readonly clientId: string;
@@ -19,6 +29,8 @@ export interface CredentialRecord {
   readonly tier: string;
   readonly scopes: readonly string[];
   readonly expiresAt: number | null;
+  /** Null: it belongs to nobody. */
+  readonly owner: CachedOwner | null;
   /** See `ClientAuth`; null: no restriction. */
   readonly allowedAddresses: readonly string[] | null;
   readonly allowedModels: readonly string[] | null;
@@ -35,7 +47,8 @@ export interface CachedCredential extends Omit<CredentialRecord, 'secrets'> {
 }
 
 /** Whether the client may be let in at `now`; expiry is honoured to the millisecond whatever a cache says. */
-export function isActive(credential: Pick<CredentialRecord, 'status' | 'expiresAt'>, now: number): boolean {
+export function isActive(credential: Pick<CredentialRecord, 'status' | 'expiresAt' | 'owner'>, now: number): boolean {
+  if (credential.owner !== null && credential.owner.status !== 'active') return false;
   return credential.status === 'active' && !hasExpired(credential, now);
 }
 

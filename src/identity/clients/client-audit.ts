@@ -26,6 +26,7 @@ export function clientCreated(origin: AuditOrigin, client: Client): AuditEvent<'
       scopes: client.scopes,
       environment: client.environment,
       expires_at: client.expiresAt?.toISOString() ?? null,
+      owner_id: client.ownerId,
       allowed_addresses: client.allowedAddresses,
       allowed_models: client.allowedModels,
       allowed_providers: client.allowedProviders,
@@ -55,4 +56,18 @@ export function clientUpdated(
 /** That a client was revoked, with all its secrets. */
 export function clientRevoked(origin: AuditOrigin, clientId: string): AuditEvent<'client.revoke'> {
   return { action: 'client.revoke', origin, subject: { type: 'client', id: clientId } };
+}
+
+/** That a client was given to another user, or to nobody. */
+export function clientHandedOver(
+  origin: AuditOrigin,
+  { clientId, ownerId }: Client,
+  previousOwnerId: string | null,
+): AuditEvent<'client.hand_over'> {
+  return {
+    action: 'client.hand_over',
+    origin,
+    subject: { type: 'client', id: clientId },
+    details: { owner_id: ownerId, previous_owner_id: previousOwnerId },
+  };
 }

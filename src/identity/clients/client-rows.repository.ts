@@ -12,6 +12,7 @@ export interface Client
     | 'tier'
     | 'scopes'
     | 'status'
+    | 'ownerId'
     | 'allowedAddresses'
     | 'allowedModels'
     | 'allowedProviders'
@@ -35,17 +36,34 @@ export interface AnnouncedChange {
   readonly changeId: string | null;
 }
 
-/** The client, or null. */
-export async function readClient(manager: EntityManager, clientId: string): Promise<Client | null> {
-  const [client] = await withSecrets(manager, await manager.findBy(ClientEntity, { clientId }));
+/** The client, or null. @param ownerId as for `lockClient`. */
+export async function readClient(
+  manager: EntityManager,
+  clientId: string,
+  ownerId: string | null = null,
+): Promise<Client | null> {
+  const [client] = await withSecrets(manager, await manager.findBy(ClientEntity, whereOf(clientId, ownerId)));
   return client ?? null;
 }
 
-/** The client, locked until the transaction ends; null when there is none. Its secrets are changed under this lock alone. */
-export async function lockClient(manager: EntityManager, clientId: string): Promise<Client | null> {
-  const locked = await manager.find(ClientEntity, { where: { clientId }, lock: { mode: 'pessimistic_write' } });
+/**
+ * The client, locked until the transaction ends; null when there is none. Its secrets are changed under this lock alone.
+ *
+ * @param ownerId whose client it must be; null: anybody's. Another's is found as little as one that does not exist.
+ */
+export async function lockClient(
+  manager: EntityManager,
+  clientId: string,
+  ownerId: string | null = null,
+): Promise<Client | null> {
+  const where = whereOf(clientId, ownerId);
+  const locked = await manager.find(ClientEntity, { where, lock: { mode: 'pessimistic_write' } });
   const [client] = await withSecrets(manager, locked);
   return client ?? null;
+}
+
+function whereOf(clientId: string, ownerId: string | null) {
+  return ownerId === null ? { clientId } : { clientId, ownerId };
 }
 
 /** The clients with their secrets, in the order given. */

@@ -10,22 +10,18 @@ import {
 import { RateClasses, Require } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
-import { IdempotencyService, type Mint } from '../../platform/idempotency/idempotency.service.js';
 import {
   ApiIdempotencyKey,
-  callWith,
   IdempotencyKey,
   type IdempotentCaller,
-  markReplayed,
 } from '../../platform/idempotency/idempotent-call.js';
-import { presentRotation, RotatedSecretView } from './client-secret-view.js';
+import { ClientAnswers } from './client-answers.js';
+import { ApiClientId } from './client-id.param.js';
+import { RotatedSecretView } from './client-secret-view.js';
 import { RotateSecretDto, toNewSecret } from './client-secrets.dto.js';
-import { ClientSecretsService, type RotatedClient } from './client-secrets.service.js';
-import { PendingChangeView, presentPending } from './client-view.js';
-import { ClientsService } from './clients.service.js';
-import { grantorOf } from './grantor.js';
-
-const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string', example: 'cn_live_0123456789AB' } });
+import { ClientSecretsService } from './client-secrets.service.js';
+import { PendingChangeView } from './client-view.js';
+import { Grantors } from './grantors.js';
 
 /** The secrets of a client (contract, section 4). */
 @ApiTags('clients')
@@ -33,8 +29,8 @@ const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string'
 export class ClientSecretsController {
   constructor(
     private readonly secrets: ClientSecretsService,
-    private readonly clients: ClientsService,
-    private readonly idempotency: IdempotencyService,
+    private readonly answers: ClientAnswers,
+    private readonly grantors: Grantors,
   ) {}
 
   @Post()
@@ -48,23 +44,15 @@ export class ClientSecretsController {
     type: RotatedSecretView,
     description: 'With overlap 0: made, and the secrets before it revoked; not every replica has confirmed that yet.',
   })
-  async rotate(
+  rotate(
     @Req() request: HttpRequest,
     @Param('client_id') clientId: string,
     @IdempotencyKey() caller: IdempotentCaller | null,
     @JsonBody(RotateSecretDto) body: RotateSecretDto,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<RotatedSecretView> {
-    const { answer, replayed } = await this.idempotency.once(
-      callWith(caller, body),
-      presentRotation,
-      (mint: Mint<RotatedClient>) => this.secrets.rotate(grantorOf(request), clientId, toNewSecret(body), mint),
-    );
-    if (replayed) await this.clients.assertMayBeShown(grantorOf(request), clientId);
-    markReplayed(reply, replayed);
-    const pending = presentPending(await this.secrets.follow(clientId, answer.change));
-    if (pending !== null && body.expire_previous_in_seconds === 0) reply.status(HttpStatus.ACCEPTED);
-    return { ...answer.view, ...pending };
+    const grantor = this.grantors.of(request);
+    return this.answers.rotated({ reply, grantor, caller, body }, clientId, toNewSecret(body));
   }
 
   @Delete(':id')
@@ -81,9 +69,7 @@ export class ClientSecretsController {
     @Param('id') secretId: string,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
-    const pending = presentPending(await this.secrets.revoke(grantorOf(request), clientId, secretId));
-    if (pending === null) return undefined;
-    reply.status(HttpStatus.ACCEPTED);
-    return pending;
+    const propagation = await this.secrets.revoke(this.grantors.of(request), clientId, secretId);
+    return this.answers.ended(reply, propagation);
   }
 }

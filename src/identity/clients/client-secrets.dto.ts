@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, ValidateBy, ValidateIf } from 'class-validator';
+import { IsBoolean, ValidateBy } from 'class-validator';
 import type { NewSecret } from './client-secrets.service.js';
+import { MayBeAbsent } from './clients.dto.js';
 import { IsTimeOrNull } from './clients.validators.js';
 
 /** 30 days. */
@@ -14,9 +15,6 @@ const IsOverlap = () =>
       defaultMessage: () => `must be whole seconds from 0 (at once) to ${MAX_OVERLAP_SECONDS} (30 days)`,
     },
   });
-
-/** Absent is fine; null is not, unless the field says so. */
-const MayBeAbsent = () => ValidateIf((_body, value) => value !== undefined);
 
 /** Body of `POST /api/v1/clients/:client_id/secrets`. */
 export class RotateSecretDto {

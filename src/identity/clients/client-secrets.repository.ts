@@ -47,14 +47,16 @@ export class ClientSecretsRepository {
    * Adds a secret and gives those before it their end; null when there is no such client.
    *
    * @param decide sees the client as it is; when it throws, nothing changes.
+   * @param ownerId as for `lockClient`.
    */
   async rotate(
     transaction: Transaction,
     clientId: string,
     rotation: Rotation,
     decide: (current: Client) => void,
+    ownerId: string | null = null,
   ): Promise<RotatedSecrets | null> {
-    const current = await lockClient(transaction, clientId);
+    const current = await lockClient(transaction, clientId, ownerId);
     if (current === null) return null;
     decide(current);
     const { secret, now, previousEnd, finishWhenIdle } = rotation;
@@ -78,14 +80,16 @@ export class ClientSecretsRepository {
    * Deletes a secret of the client; null when it has none of this id.
    *
    * @param decide sees the client as it is; when it throws, nothing changes.
+   * @param ownerId as for `lockClient`.
    */
   async remove(
     transaction: Transaction,
     clientId: string,
     secretId: string,
     decide: (current: Client) => void,
+    ownerId: string | null = null,
   ): Promise<EndedSecret | null> {
-    const current = await lockClient(transaction, clientId);
+    const current = await lockClient(transaction, clientId, ownerId);
     if (current === null) return null;
     decide(current);
     const secret = current.secrets.find(({ id }) => id === secretId);

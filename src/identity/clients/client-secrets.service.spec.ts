@@ -5,19 +5,18 @@ import {
   TooManySecretsError,
 } from '../../kernel/app-error.js';
 import type { Secret } from '../../kernel/secret.js';
-import { OPERATOR_ORIGIN } from '../../records/audit/audit.service.js';
 import { parseApiKey } from './api-key.js';
 import type { Client, ClientSecret } from './client-rows.repository.js';
 import type { Rotation } from './client-secrets.repository.js';
 import { ClientSecretsService } from './client-secrets.service.js';
-import type { Grantor } from './grantor.js';
+import { type Grantor, OPERATOR } from './grantor.js';
 import type { CredentialChange } from './revocations.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const ID = 'cn_live_0123456789AB';
 const UNLISTED = { allowedAddresses: null, allowedModels: null, allowedProviders: null };
-const ADMIN: Grantor = { ...UNLISTED, scopes: ['admin'], origin: OPERATOR_ORIGIN };
-const WRITER: Grantor = { ...UNLISTED, scopes: ['clients:write'], origin: OPERATOR_ORIGIN };
+const ADMIN: Grantor = OPERATOR;
+const WRITER: Grantor = { ...OPERATOR, scopes: ['clients:write'] };
 
 const secretEndingAt = (end: number | null, id = 'sec_1') =>
   ({ id, hint: 'abcd', expiresAt: end === null ? null : new Date(end) }) as ClientSecret;

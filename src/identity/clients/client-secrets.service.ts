@@ -8,7 +8,7 @@ import { SecretHasher } from '../hashing/secret-hasher.service.js';
 import { generateCredential, generateSecretId, isClientId, type NewCredential } from './api-key.js';
 import type { Client } from './client-rows.repository.js';
 import { ClientSecretsRepository, type RotatedSecrets } from './client-secrets.repository.js';
-import { assertHoldsAll, type Grantor } from './grantor.js';
+import { assertHoldsAll, assertMayRevoke, type Grantor } from './grantor.js';
 import { type Propagation, Revocations } from './revocations.js';
 
 export interface NewSecret {
@@ -69,10 +69,11 @@ export class ClientSecretsService {
       const now = this.clock.now();
       const previousEnd = now + expirePreviousInSeconds * 1000;
       const rotation = { secret, now: new Date(now), previousEnd: new Date(previousEnd), finishWhenIdle };
-      const rotated = await this.repository.rotate(transaction, clientId, rotation, (current) => {
+      const decide = (current: Client) => {
         assertHoldsAll(grantor, current, 'make a secret for a client with');
         if (previousEnd > now) assertRoomForOneMore(current, now);
-      });
+      };
+      const rotated = await this.repository.rotate(transaction, clientId, rotation, decide, grantor.ownerId);
       if (rotated === null) throw noSuchClient();
       await this.audit.record(
         {
@@ -101,14 +102,13 @@ export class ClientSecretsService {
    * Deletes a secret, the last one too, and sees that through to every replica (see `Revocations.follow`).
    *
    * @throws NotFoundError when the client has no such secret; PermissionDeniedError when the client has a scope that the
-   *   grantor does not hold.
+   *   grantor does not hold, and is not its own.
    */
   async revoke(grantor: Grantor, clientId: string, secretId: string): Promise<Propagation> {
     if (!isClientId(clientId)) throw noSuchSecret();
     const removed = await this.transactions.run(async (transaction) => {
-      const ended = await this.repository.remove(transaction, clientId, secretId, (current) =>
-        assertHoldsAll(grantor, current, 'revoke a secret of a client with'),
-      );
+      const decide = (current: Client) => assertMayRevoke(grantor, current, 'revoke a secret of a client with');
+      const ended = await this.repository.remove(transaction, clientId, secretId, decide, grantor.ownerId);
       if (ended === null) throw noSuchSecret();
       await this.audit.record(
         {

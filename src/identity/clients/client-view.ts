@@ -25,6 +25,13 @@ export class ClientView {
   @ApiProperty({ type: [String] }) scopes!: string[];
   @ApiProperty({ enum: CLIENT_STATUSES }) status!: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true }) expires_at!: string | null;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description:
+      'The user it belongs to: of its scopes it holds those that its owner holds at the moment. null: nobody.',
+  })
+  owner_id!: string | null;
   @ApiProperty({ type: [String], nullable: true, description: 'null: from anywhere.' })
   allowed_addresses!: string[] | null;
   @ApiProperty({ type: [String], nullable: true, description: 'null: all.' }) allowed_models!: string[] | null;
@@ -84,6 +91,7 @@ export function presentClient(client: Client): ClientView {
     scopes: client.scopes,
     status: client.status,
     expires_at: client.expiresAt?.toISOString() ?? null,
+    owner_id: client.ownerId,
     allowed_addresses: client.allowedAddresses,
     allowed_models: client.allowedModels,
     allowed_providers: client.allowedProviders,

@@ -20,6 +20,7 @@ export type ClientStatus = (typeof CLIENT_STATUSES)[number];
 @Index('clients_last_used_at_idx', { synchronize: false })
 @Index('clients_ends_at_idx', { synchronize: false })
 @Index('clients_name_trigrams_idx', { synchronize: false })
+@Index('clients_owner_id_idx', { synchronize: false })
 export class ClientEntity {
   @PrimaryColumn({ name: 'client_id', type: 'text', collation: 'C', primaryKeyConstraintName: 'clients_pkey' })
   clientId!: string;
@@ -41,6 +42,10 @@ export class ClientEntity {
 
   @Column({ name: 'expires_at', type: 'timestamp with time zone', precision: 3, nullable: true, transformer: OPEN_END })
   expiresAt!: Date | null;
+
+  /** The user it belongs to, whose grants bound its scopes; null: nobody. */
+  @Column({ name: 'owner_id', type: 'text', collation: 'C', nullable: true })
+  ownerId!: string | null;
 
   /** Addresses and CIDR ranges it may call from, in canonical spelling; null: from anywhere. */
   @Column({ name: 'allowed_addresses', type: 'text', array: true, nullable: true })
@@ -73,6 +78,10 @@ export class ClientEntity {
     update: false,
   })
   endsAt!: Date | null;
+
+  /** Its short tokens carry it: raised, they end. Raised by a trigger, too, when a secret is revoked. */
+  @Column({ name: 'token_epoch', type: 'integer', default: 0, insert: false, update: false })
+  tokenEpoch!: number;
 
   /** Rises with every change of the client or its secrets, by triggers; a decimal number beyond 2^53 in principle. */
   @Column({ type: 'bigint', insert: false, update: false })

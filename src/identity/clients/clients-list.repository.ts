@@ -8,6 +8,17 @@ import { type Client, withSecrets } from './client-rows.repository.js';
 
 export type ClientSortKey = 'created_at' | 'name';
 
+/** The clients that somebody may see at all. */
+export interface VisibleClients {
+  /** All but those in `except`; otherwise those in `ids` and those of `ownerId`. */
+  readonly all: boolean;
+  readonly ids: readonly string[];
+  readonly ownerId: string | null;
+  readonly except: readonly string[];
+}
+
+export const ALL_CLIENTS: VisibleClients = { all: true, ids: [], ownerId: null, except: [] };
+
 const QUERY_CANCELED = '57014';
 const ID_PREFIX = /^cn_(?:live|test)_[0-9A-Za-z]{0,12}$/;
 
@@ -21,6 +32,7 @@ const FILTERS: Readonly<Record<string, string>> = {
   status: 'client.status = :status',
   tier: 'client.tier = :tier',
   environment: 'client.environment = :environment',
+  owner_id: 'client.owner_id = :owner_id',
   name: 'client.name = :name',
   created_after: 'client.created_at > :created_after',
   created_before: 'client.created_at < :created_before',
@@ -43,10 +55,11 @@ export class ClientsListRepository {
    * @throws ServiceUnavailableError when it takes more than the two or three seconds a statement may. What says that
    *   PostgreSQL is away is passed on.
    */
-  async list(query: ListQuery<ClientSortKey>): Promise<Client[]> {
+  async list(query: ListQuery<ClientSortKey>, visible: VisibleClients = ALL_CLIENTS): Promise<Client[]> {
     try {
       return await this.database.run(async ({ manager }) => {
         const rows = select(manager.createQueryBuilder(ClientEntity, 'client'), query);
+        narrow(rows, visible);
         return withSecrets(manager, await rows.getMany());
       });
     } catch (error) {
@@ -80,6 +93,17 @@ function select(
     });
   }
   return rows;
+}
+
+function narrow(rows: SelectQueryBuilder<ClientEntity>, { all, ids, ownerId, except }: VisibleClients): void {
+  if (!all) {
+    // One condition alone is found by its index.
+    const conditions: string[] = [];
+    if (ids.length > 0 || ownerId === null) conditions.push('client.client_id = ANY (:visibleIds)');
+    if (ownerId !== null) conditions.push('client.owner_id = :visibleOwner');
+    rows.andWhere(`(${conditions.join(' OR ')})`, { visibleIds: ids, visibleOwner: ownerId });
+  }
+  if (except.length > 0) rows.andWhere('client.client_id <> ALL (:hiddenIds)', { hiddenIds: except });
 }
 
 /** A part of the name, or the beginning of the id: what cannot be that is not looked for there. */

@@ -3,7 +3,12 @@ import { type ListQuery, type ListShape, type Page, parseListQuery, toPage } fro
 import { CLIENT_ID_PATTERN, ENVIRONMENTS } from './api-key.js';
 import { CLIENT_STATUSES } from './client.entity.js';
 import { type ClientView, presentClient } from './client-view.js';
-import { type ClientSortKey, ClientsListRepository } from './clients-list.repository.js';
+import {
+  ALL_CLIENTS,
+  type ClientSortKey,
+  ClientsListRepository,
+  type VisibleClients,
+} from './clients-list.repository.js';
 
 /** How the list may be asked for; the controller shows the same to OpenAPI. */
 export const CLIENT_LIST: ListShape<ClientSortKey> = {
@@ -14,6 +19,7 @@ export const CLIENT_LIST: ListShape<ClientSortKey> = {
     status: CLIENT_STATUSES,
     tier: 'text',
     environment: ENVIRONMENTS,
+    owner_id: 'text',
     name: 'text',
     created_after: 'time',
     created_before: 'time',
@@ -22,6 +28,9 @@ export const CLIENT_LIST: ListShape<ClientSortKey> = {
     search: 'text',
   },
 };
+
+/** How a user's own keys may be asked for: likewise, but for whose they are. */
+export const API_KEY_LIST: ListShape<ClientSortKey> = { ...CLIENT_LIST, filters: withoutOwner(CLIENT_LIST.filters) };
 
 const PAGE = 200;
 
@@ -34,11 +43,16 @@ export class ClientsListService {
    * A page of clients, newest first unless asked otherwise. Where there is a read replica it may lag: a client made a
    * moment ago may not be in it yet.
    *
+   * @param visible the clients that the caller may see at all.
    * @throws InvalidRequestError naming each bad parameter, ServiceUnavailableError when the search takes too long.
    */
-  async list(raw: Readonly<Record<string, unknown>>): Promise<Page<ClientView>> {
-    const query = parseListQuery(raw, CLIENT_LIST);
-    return toPage(await this.repository.list(query), query, presentClient, (client) => {
+  async list(
+    raw: Readonly<Record<string, unknown>>,
+    visible: VisibleClients,
+    shape: ListShape<ClientSortKey> = CLIENT_LIST,
+  ): Promise<Page<ClientView>> {
+    const query = parseListQuery(raw, shape);
+    return toPage(await this.repository.list(query, visible), query, presentClient, (client) => {
       const view = presentClient(client);
       return [view[query.sort], view.client_id];
     });
@@ -48,11 +62,15 @@ export class ClientsListService {
   async *pages(): AsyncGenerator<readonly ClientView[]> {
     for (let after: ListQuery<ClientSortKey>['after'] | undefined = null; after !== undefined; ) {
       const query = { limit: PAGE, sort: 'created_at', descending: false, after, filters: {} } as const;
-      const rows: ClientView[] = (await this.repository.list(query)).map(presentClient);
+      const rows: ClientView[] = (await this.repository.list(query, ALL_CLIENTS)).map(presentClient);
       const shown = rows.slice(0, PAGE);
       yield shown;
       const last = shown.at(-1);
       after = rows.length > PAGE && last ? [last.created_at, last.client_id] : undefined;
     }
   }
+}
+
+function withoutOwner({ owner_id: _owner, ...filters }: ListShape<ClientSortKey>['filters']) {
+  return filters;
 }

@@ -5,22 +5,20 @@ import {
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
-  ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { RateClasses, Require } from '../../kernel/handler-marks.js';
+import { RateClasses, Require, WithinReach } from '../../kernel/handler-marks.js';
 import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import type { Page } from '../../platform/http/list-query.js';
-import { IdempotencyService, type Mint } from '../../platform/idempotency/idempotency.service.js';
 import {
   ApiIdempotencyKey,
-  callWith,
   IdempotencyKey,
   type IdempotentCaller,
-  markReplayed,
 } from '../../platform/idempotency/idempotent-call.js';
+import { ClientAnswers } from './client-answers.js';
+import { ApiClientId } from './client-id.param.js';
 import {
   ClientPageView,
   ClientView,
@@ -28,15 +26,11 @@ import {
   PendingChangeView,
   PendingClientView,
   presentClient,
-  presentCreatedClient,
-  presentPending,
 } from './client-view.js';
 import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
-import { ClientsService, type CreatedClient } from './clients.service.js';
+import { ClientsService } from './clients.service.js';
 import { CLIENT_LIST, ClientsListService } from './clients-list.service.js';
-import { grantorOf } from './grantor.js';
-
-const ApiClientId = () => ApiParam({ name: 'client_id', schema: { type: 'string', example: 'cn_live_0123456789AB' } });
+import { Grantors } from './grantors.js';
 
 /** Management of clients (contract, section 4). */
 @ApiTags('clients')
@@ -45,7 +39,8 @@ export class ClientsController {
   constructor(
     private readonly clients: ClientsService,
     private readonly lists: ClientsListService,
-    private readonly idempotency: IdempotencyService,
+    private readonly answers: ClientAnswers,
+    private readonly grantors: Grantors,
   ) {}
 
   @Post()
@@ -54,24 +49,21 @@ export class ClientsController {
   @ApiOperation({ summary: 'Make a client; its secret is shown this once' })
   @ApiIdempotencyKey()
   @ApiCreatedResponse({ type: CreatedClientView })
-  async create(
+  create(
     @Req() request: HttpRequest,
     @IdempotencyKey() caller: IdempotentCaller | null,
     @JsonBody(CreateClientDto) body: CreateClientDto,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<CreatedClientView> {
-    const given = await this.idempotency.once(
-      callWith(caller, body),
-      ({ client, credential }) => presentCreatedClient(client, credential),
-      (mint: Mint<CreatedClient>) => this.clients.create(grantorOf(request), toNewClient(body), mint),
+    const grantor = this.grantors.of(request);
+    return this.answers.created({ reply, grantor, caller, body }, (mint) =>
+      this.clients.create(grantor, toNewClient(body), mint),
     );
-    if (given.replayed) await this.clients.assertMayBeShown(grantorOf(request), given.answer.client_id);
-    markReplayed(reply, given.replayed);
-    return given.answer;
   }
 
   @Get()
   @Require('clients:read')
+  @WithinReach('clients')
   @ApiOperation({
     summary: 'List the clients',
     description:
@@ -79,8 +71,8 @@ export class ClientsController {
   })
   @ApiListQuery(CLIENT_LIST)
   @ApiOkResponse({ type: ClientPageView })
-  list(@Query() raw: Record<string, unknown>): Promise<Page<ClientView>> {
-    return this.lists.list(raw);
+  list(@Req() request: HttpRequest, @Query() raw: Record<string, unknown>): Promise<Page<ClientView>> {
+    return this.lists.list(raw, this.grantors.visibleTo(request));
   }
 
   @Get(':client_id')
@@ -104,11 +96,8 @@ export class ClientsController {
     @JsonBody(UpdateClientDto) body: UpdateClientDto,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<ClientView | PendingClientView> {
-    const { client, propagation } = await this.clients.update(grantorOf(request), clientId, toChanges(body));
-    const pending = presentPending(propagation);
-    if (pending === null) return presentClient(client);
-    reply.status(HttpStatus.ACCEPTED);
-    return { ...presentClient(client), ...pending };
+    const changed = await this.clients.update(this.grantors.of(request), clientId, toChanges(body));
+    return this.answers.changed(reply, changed);
   }
 
   @Delete(':client_id')
@@ -123,9 +112,6 @@ export class ClientsController {
     @Param('client_id') clientId: string,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
-    const pending = presentPending(await this.clients.revoke(grantorOf(request), clientId));
-    if (pending === null) return undefined;
-    reply.status(HttpStatus.ACCEPTED);
-    return pending;
+    return this.answers.ended(reply, await this.clients.revoke(this.grantors.of(request), clientId));
   }
 }

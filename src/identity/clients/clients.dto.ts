@@ -17,7 +17,7 @@ import {
 } from './clients.validators.js';
 
 /** Absent is fine; null is not, unless the field says so. */
-const MayBeAbsent = () => ValidateIf((_body, value) => value !== undefined);
+export const MayBeAbsent = () => ValidateIf((_body, value) => value !== undefined);
 
 const ADDRESSES = {
   description: 'Addresses and CIDR ranges it may call from; null: any.',

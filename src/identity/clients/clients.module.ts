@@ -6,13 +6,24 @@ import { IdempotencyModule } from '../../platform/idempotency/idempotency.module
 import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
+import { ApiLogModule } from '../../records/api-log/api-log.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
+import { AccessModule } from '../access/access.module.js';
 import { HashingModule } from '../hashing/hashing.module.js';
+import { ApiKeySecretsController } from './api-key-secrets.controller.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeysService } from './api-keys.service.js';
 import { ClientEntity } from './client.entity.js';
+import { ClientAnswers } from './client-answers.js';
+import { ClientOwnersController } from './client-owners.controller.js';
+import { ClientOwnersRepository } from './client-owners.repository.js';
+import { ClientOwnersService } from './client-owners.service.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientSecretsController } from './client-secrets.controller.js';
 import { ClientSecretsRepository } from './client-secrets.repository.js';
 import { ClientSecretsService } from './client-secrets.service.js';
+import { ClientUsageController } from './client-usage.controller.js';
+import { ClientUsageService } from './client-usage.service.js';
 import { ClientsController } from './clients.controller.js';
 import { ClientsRepository } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
@@ -29,6 +40,7 @@ import { ExpiryWarningEntity } from './expiry-warning.entity.js';
 import { ExpiryWarningsRepository } from './expiry-warnings.repository.js';
 import { ExpiryWarnings } from './expiry-warnings.service.js';
 import { FenceCarrier } from './fence-carrier.js';
+import { Grantors } from './grantors.js';
 import { LeakedKeysController } from './leaked-keys.controller.js';
 import { LeakedKeysRepository } from './leaked-keys.repository.js';
 import { LeakedKeysService } from './leaked-keys.service.js';
@@ -42,16 +54,26 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity, ExpiryWarningEntity]),
+    AccessModule,
     DatabaseModule,
     RedisModule,
     ReplicasModule,
     AuditModule,
+    ApiLogModule,
     IdempotencyModule,
     JobsModule,
     HealthModule,
     HashingModule,
   ],
-  controllers: [ClientsController, ClientSecretsController, LeakedKeysController],
+  controllers: [
+    ClientsController,
+    ClientSecretsController,
+    ClientOwnersController,
+    ClientUsageController,
+    ApiKeysController,
+    ApiKeySecretsController,
+    LeakedKeysController,
+  ],
   providers: [
     ClientsRepository,
     ClientsService,
@@ -70,12 +92,18 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     SecretUsesRepository,
     ClientSecretsRepository,
     ClientSecretsService,
+    ClientOwnersRepository,
+    ClientOwnersService,
+    ClientUsageService,
+    ClientAnswers,
+    Grantors,
+    ApiKeysService,
     LeakedKeysRepository,
     LeakedKeysService,
     SecretEnds,
     ExpiryWarnings,
     ExpiryWarningsRepository,
   ],
-  exports: [ClientsService, CredentialService],
+  exports: [ClientsService, CredentialService, ApiKeysService],
 })
 export class ClientsModule {}

@@ -16,6 +16,7 @@ import {
 } from './client-rows.repository.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
+import { OWNER_JSON, type OwnerRow, toOwner } from './credential-owner.js';
 
 export type ClientToInsert = Pick<
   ClientEntity,
@@ -25,6 +26,7 @@ export type ClientToInsert = Pick<
   | 'tier'
   | 'scopes'
   | 'expiresAt'
+  | 'ownerId'
   | 'allowedAddresses'
   | 'allowedModels'
   | 'allowedProviders'
@@ -38,6 +40,9 @@ export type ClientChanges = Partial<
     'name' | 'tier' | 'scopes' | 'status' | 'expiresAt' | 'allowedAddresses' | 'allowedModels' | 'allowedProviders'
   >
 >;
+
+/** Those, and whose it is: changed by a handing over alone. */
+type RowChanges = ClientChanges & Partial<Pick<ClientEntity, 'ownerId'>>;
 
 /** A client as it was changed. */
 export interface ChangedClient extends AnnouncedChange {
@@ -60,17 +65,19 @@ export class ClientsRepository {
   constructor(@InjectDataSource() private readonly source: DataSource) {}
 
   /**
-   * The client as authenticating it needs, with the secrets that have not ended at `now`, in one statement and so of one
-   * moment; null when there is none.
+   * The client as authenticating it needs, with the secrets that have not ended at `now` and with its owner, in one
+   * statement and so of one moment; null when there is none.
    */
   async findForAuthentication(clientId: string, now: Date): Promise<CredentialRecord | null> {
-    const found = (await this.source.manager
+    const { entities, raw } = await this.source.manager
       .createQueryBuilder(ClientEntity, 'client')
       .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', ALIVE, { now })
       .addSelect('secret.hashedSecret')
+      .addSelect(OWNER_JSON, 'owner')
       .where('client.client_id = :clientId', { clientId })
-      .getOne()) as (ClientEntity & { secrets: ClientSecretEntity[] }) | null;
-    if (found === null) return null;
+      .getRawAndEntities<{ owner: OwnerRow | null }>();
+    const found = entities[0] as (ClientEntity & { secrets: ClientSecretEntity[] }) | undefined;
+    if (found === undefined) return null;
     return {
       clientId: found.clientId,
       version: found.version,
@@ -78,6 +85,7 @@ export class ClientsRepository {
       tier: found.tier,
       scopes: found.scopes,
       expiresAt: found.expiresAt?.getTime() ?? null,
+      owner: toOwner(raw[0]?.owner ?? null),
       allowedAddresses: found.allowedAddresses,
       allowedModels: found.allowedModels,
       allowedProviders: found.allowedProviders,
@@ -98,9 +106,9 @@ export class ClientsRepository {
     return required(await readClient(transaction, client.clientId));
   }
 
-  /** The client, or null. */
-  find(clientId: string): Promise<Client | null> {
-    return readClient(this.source.manager, clientId);
+  /** The client, or null. @param ownerId as for `lockClient`. */
+  find(clientId: string, ownerId: string | null = null): Promise<Client | null> {
+    return readClient(this.source.manager, clientId, ownerId);
   }
 
   /**
@@ -108,14 +116,16 @@ export class ClientsRepository {
    * one is given); null when there is none.
    *
    * @param decide sees the client as it is and says what changes; when it throws, nothing does.
+   * @param ownerId as for `lockClient`.
    */
   change(
     clientId: string,
-    decide: (current: Client) => ClientChanges,
+    decide: (current: Client) => RowChanges,
     transaction?: Transaction,
+    ownerId: string | null = null,
   ): Promise<ChangedClient | null> {
     return this.#within(transaction, async (manager) => {
-      const current = await lockClient(manager, clientId);
+      const current = await lockClient(manager, clientId, ownerId);
       if (current === null) return null;
       await manager.update(ClientEntity, { clientId }, decide(current));
       const change = await announcedChange(manager, clientId);
@@ -128,15 +138,17 @@ export class ClientsRepository {
    * unless one is given).
    *
    * @param decide sees the client as it is; when it throws, nothing is deleted.
+   * @param ownerId as for `lockClient`.
    * @returns a version above every one the client had; null when there is no such client.
    */
   remove(
     clientId: string,
     decide: (current: Client) => void,
     transaction?: Transaction,
+    ownerId: string | null = null,
   ): Promise<AnnouncedChange | null> {
     return this.#within(transaction, async (manager) => {
-      const current = await lockClient(manager, clientId);
+      const current = await lockClient(manager, clientId, ownerId);
       if (current === null) return null;
       decide(current);
       await manager.delete(ClientEntity, { clientId });

@@ -32,6 +32,7 @@ const buildClient = (overrides: Partial<Client> = {}): Client => ({
   tier: 'paid',
   scopes: ['llm:invoke'],
   status: 'active',
+  ownerId: null,
   allowedAddresses: null,
   allowedModels: null,
   allowedProviders: null,

@@ -7,7 +7,7 @@ import type { Mint } from '../../platform/idempotency/idempotency.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { AuditService } from '../../records/audit/audit.service.js';
 import { SecretHasher } from '../hashing/secret-hasher.service.js';
-import type { AllowLists } from './allow-lists.js';
+import { type AllowLists, listsOf } from './allow-lists.js';
 import {
   type Environment,
   generateClientId,
@@ -19,7 +19,7 @@ import {
 import { clientCreated, clientRevoked, clientUpdated } from './client-audit.js';
 import type { Client } from './client-rows.repository.js';
 import { type ClientChanges, ClientsRepository } from './clients.repository.js';
-import { assertHoldsAll, type Grantor } from './grantor.js';
+import { assertHoldsAll, assertMayChange, assertMayRevoke, type Grantor } from './grantor.js';
 import { type Propagation, Revocations } from './revocations.js';
 
 /**
@@ -28,6 +28,8 @@ import { type Propagation, Revocations } from './revocations.js';
  */
 export interface NewClient extends Partial<AllowLists> {
   readonly name: string;
+  /** The user it belongs to; absent: nobody. */
+  readonly ownerId?: string;
   readonly tier?: string;
   readonly scopes?: readonly string[];
   readonly environment?: Environment;
@@ -89,6 +91,7 @@ export class ClientsService {
       tier,
       scopes: [...scopes],
       expiresAt,
+      ownerId: input.ownerId ?? null,
       allowedAddresses: copied(lists.allowedAddresses),
       allowedModels: copied(lists.allowedModels),
       allowedProviders: copied(lists.allowedProviders),
@@ -101,20 +104,23 @@ export class ClientsService {
     });
   }
 
-  /** @throws NotFoundError when there is no client of exactly this id. */
-  async get(clientId: string): Promise<Client> {
-    return found(isClientId(clientId) ? await this.repository.find(clientId) : null);
+  /** @throws NotFoundError when there is no client of exactly this id, or it is not `ownerId`'s (null: anybody's). */
+  async get(clientId: string, ownerId: string | null = null): Promise<Client> {
+    return found(isClientId(clientId) ? await this.repository.find(clientId, ownerId) : null);
   }
 
   /**
    * For a secret that is to be shown once more: its maker may have been narrowed since, or the client widened. Of a
    * client that is gone no secret works, and it may be shown.
    *
-   * @throws PermissionDeniedError when the client has what the grantor does not hold now.
+   * @throws PermissionDeniedError when the client has what the grantor does not hold now; NotFoundError when it is no
+   *   longer one of those that the grantor touches.
    */
   async assertMayBeShown(grantor: Grantor, clientId: string): Promise<void> {
     const client = await this.repository.find(clientId);
-    if (client !== null) assertHoldsAll(grantor, client, 'be shown a secret of a client with');
+    if (client === null) return;
+    if (grantor.ownerId !== null && client.ownerId !== grantor.ownerId) found(null);
+    assertHoldsAll(grantor, client, 'be shown a secret of a client with');
   }
 
   /**
@@ -140,11 +146,11 @@ export class ClientsService {
     this.#assertValid(changes);
     assertHoldsAll(grantor, { scopes: changes.scopes ?? [], ...listsOf(grantor, changes) }, 'grant');
     const decide = (current: Client) => {
-      assertHoldsAll(grantor, current, 'change a client with');
+      assertMayChange(grantor, current, changes);
       return changes;
     };
     const changed = await this.#inTransaction(clientId, async (transaction) => {
-      const done = await this.repository.change(clientId, decide, transaction);
+      const done = await this.repository.change(clientId, decide, transaction, grantor.ownerId);
       if (done !== null) await this.audit.record(clientUpdated(grantor.origin, done.client, changes), transaction);
       return done;
     });
@@ -154,12 +160,12 @@ export class ClientsService {
   /**
    * Deletes a client, and sees that through to every replica (see `Revocations.follow`).
    *
-   * @throws NotFoundError; PermissionDeniedError when the client has what the grantor does not hold.
+   * @throws NotFoundError; PermissionDeniedError when the client has what the grantor does not hold, and is not its own.
    */
   async revoke(grantor: Grantor, clientId: string): Promise<Propagation> {
-    const decide = (current: Client) => assertHoldsAll(grantor, current, 'revoke a client with');
+    const decide = (current: Client) => assertMayRevoke(grantor, current, 'revoke a client with');
     const removed = await this.#inTransaction(clientId, async (transaction) => {
-      const done = await this.repository.remove(clientId, decide, transaction);
+      const done = await this.repository.remove(clientId, decide, transaction, grantor.ownerId);
       if (done !== null) await this.audit.record(clientRevoked(grantor.origin, clientId), transaction);
       return done;
     });
@@ -179,16 +185,6 @@ export class ClientsService {
       errors.push({ location: 'body.expires_at', message: 'must be in the future' });
     if (errors.length > 0) throw new InvalidRequestError(errors);
   }
-}
-
-/** The lists that are asked for, and where none is the grantor's own: what it holds itself it can always give. */
-function listsOf(grantor: Grantor, asked: Partial<AllowLists>): AllowLists {
-  const { allowedAddresses, allowedModels, allowedProviders } = asked;
-  return {
-    allowedAddresses: allowedAddresses === undefined ? grantor.allowedAddresses : allowedAddresses,
-    allowedModels: allowedModels === undefined ? grantor.allowedModels : allowedModels,
-    allowedProviders: allowedProviders === undefined ? grantor.allowedProviders : allowedProviders,
-  };
 }
 
 function copied(list: readonly string[] | null): string[] | null {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { Grant } from '../../kernel/grant.js';
 import { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
 import type { CachedCredential } from './cached-credential.js';
@@ -13,6 +14,7 @@ const credential: CachedCredential = {
   tier: 'free',
   scopes: ['llm:invoke'],
   expiresAt: null,
+  owner: null,
   allowedAddresses: ['192.0.2.0/24'],
   allowedModels: null,
   allowedProviders: ['openai'],
@@ -26,6 +28,19 @@ describe('CredentialSeal', () => {
     const { stamp, text } = seal.seal(credential);
     expect(text.startsWith(stamp)).toBe(true);
     expect(seal.open(text, credential.clientId)).toEqual({ credential, stamp });
+  });
+
+  it('keeps the owner, and what is granted to it', () => {
+    const grant: Grant = {
+      id: 'grt_1',
+      roleId: 'rol_1',
+      effect: 'deny',
+      scope: { type: 'resource', resource: 'users', id: 'usr_2' },
+      conditions: { cidr: ['192.0.2.0/24'], mfa: true },
+      expiresAt: 1_800_000_000_000,
+    };
+    const owned = { ...credential, owner: { userId: 'usr_1', status: 'active', grants: [grant] } };
+    expect(seal.open(seal.seal(owned).text, credential.clientId)?.credential).toEqual(owned);
   });
 
   it('stamps each writing differently', () => {
@@ -46,7 +61,7 @@ describe('CredentialSeal', () => {
     }
   });
 
-  it.each(['', '|', '|||', 'c1|||', 'c1|1|n|', 'garbage', '{}', 'c1|1|n|m|{"client_id":"cn_live_abcdefghijkl"}'])(
+  it.each(['', '|', '|||', 'c2|||', 'c3|1|n|', 'garbage', '{}', 'c3|1|n|m|{"client_id":"cn_live_abcdefghijkl"}'])(
     'does not open %j',
     (text) => {
       expect(seal.open(text, credential.clientId)).toBeNull();

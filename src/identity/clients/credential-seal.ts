@@ -2,12 +2,12 @@ import { hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
-import type { CachedCredential } from './cached-credential.js';
+import type { CachedCredential, CachedOwner } from './cached-credential.js';
 import { HmacSha256 } from './hmac-sha256.js';
 
 const KEY_BYTES = 32;
 const SEPARATOR = '|';
-const FORMAT = 'c2';
+const FORMAT = 'c3';
 
 /** A cache entry as text. `stamp` is how it begins, and is unique to this writing of it. */
 export interface SealedCredential {
@@ -76,6 +76,7 @@ interface WireCredential {
   tier: string;
   scopes: string[];
   expires_at: number | null;
+  owner: CachedOwner | null;
   allowed_addresses: readonly string[] | null;
   allowed_models: readonly string[] | null;
   allowed_providers: readonly string[] | null;
@@ -92,6 +93,7 @@ function toWire(credential: CachedCredential): WireCredential {
     tier: credential.tier,
     scopes: [...credential.scopes],
     expires_at: credential.expiresAt,
+    owner: credential.owner,
     allowed_addresses: credential.allowedAddresses,
     allowed_models: credential.allowedModels,
     allowed_providers: credential.allowedProviders,
@@ -115,6 +117,7 @@ function fromWire(wire: WireCredential): CachedCredential {
     tier: wire.tier,
     scopes: wire.scopes,
     expiresAt: wire.expires_at,
+    owner: wire.owner,
     allowedAddresses: wire.allowed_addresses,
     allowedModels: wire.allowed_models,
     allowedProviders: wire.allowed_providers,

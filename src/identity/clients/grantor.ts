@@ -1,9 +1,8 @@
-import { PermissionDeniedError } from '../../kernel/app-error.js';
+import { InvalidRequestError, PermissionDeniedError } from '../../kernel/app-error.js';
 import { ADMIN_SCOPE } from '../../kernel/handler-marks.js';
-import type { HttpRequest } from '../../platform/http/http-request.js';
-import { type AuditOrigin, OPERATOR_ORIGIN, originOf } from '../../records/audit/audit.service.js';
+import { type AuditOrigin, OPERATOR_ORIGIN } from '../../records/audit/audit.service.js';
 import { holds } from '../access/access.service.js';
-import { type AllowLists, wideningList } from './allow-lists.js';
+import { type AllowLists, listsOf, wideningList } from './allow-lists.js';
 
 /**
  * Whoever makes or changes a client. It gives no scope that it does not hold itself and no allow-list wider than its
@@ -12,26 +11,34 @@ import { type AllowLists, wideningList } from './allow-lists.js';
 export interface Grantor extends AllowLists {
   readonly scopes: readonly string[];
   readonly origin: AuditOrigin;
+  /** The user it acts for; null: nobody. */
+  readonly selfId: string | null;
+  /** Whose clients alone it touches; null: anybody's. */
+  readonly ownerId: string | null;
+}
+
+/** A user, or a key of theirs, at the door to their own keys. */
+export interface SelfGrantor extends Grantor {
+  readonly ownerId: string;
+  /** What a key of theirs gets. */
+  readonly tier: string;
 }
 
 /** What is given, or is there already. */
-export interface Grant extends AllowLists {
+export interface Holdings extends AllowLists {
   readonly scopes: readonly string[];
 }
 
-const NO_LISTS: AllowLists = { allowedAddresses: null, allowedModels: null, allowedProviders: null };
+export const NO_LISTS: AllowLists = { allowedAddresses: null, allowedModels: null, allowedProviders: null };
 
 /** Whoever can start a process on this machine with its settings can do everything with its clients. */
-export const OPERATOR: Grantor = { ...NO_LISTS, scopes: [ADMIN_SCOPE], origin: OPERATOR_ORIGIN };
-
-/** The caller, as far as it limits what it may give. The guards let nobody without scopes of its own get here. */
-export function grantorOf(request: HttpRequest): Grantor {
-  const state = request.identity?.state;
-  const origin = originOf(request);
-  if (state?.method !== 'client') return { ...NO_LISTS, scopes: [], origin };
-  const { scopes, allowedAddresses, allowedModels, allowedProviders } = state;
-  return { scopes, allowedAddresses, allowedModels, allowedProviders, origin };
-}
+export const OPERATOR: Grantor = {
+  ...NO_LISTS,
+  scopes: [ADMIN_SCOPE],
+  origin: OPERATOR_ORIGIN,
+  selfId: null,
+  ownerId: null,
+};
 
 /**
  * @param action what is being done, as the refusal says it: `grant`, `change a client with`.
@@ -39,11 +46,37 @@ export function grantorOf(request: HttpRequest): Grantor {
  *   `admin` is no exception to the latter: a key that is good from one address only must not make one that is good
  *   from everywhere.
  */
-export function assertHoldsAll(grantor: Grantor, grant: Grant, action: string): void {
-  const missing = grant.scopes.find((scope) => !holds(grantor.scopes, scope));
+export function assertHoldsAll(grantor: Grantor, holdings: Holdings, action: string): void {
+  const missing = holdings.scopes.find((scope) => !holds(grantor.scopes, scope));
   if (missing !== undefined)
     throw new PermissionDeniedError(`You cannot ${action} the scope "${missing}", which you do not hold yourself.`);
-  const widened = wideningList(grantor, grant);
+  const widened = wideningList(grantor, holdings);
   if (widened !== null)
     throw new PermissionDeniedError(`You cannot ${action} ${widened} that are wider than your own.`);
+}
+
+/**
+ * Of its own clients a grantor may change one that holds more than it does itself, by now: to what it could make anew.
+ * Their scopes only become fewer, so that a secret that is somewhere already never comes to open more.
+ *
+ * @throws PermissionDeniedError when the client has, or keeps, what the grantor does not hold; InvalidRequestError for a
+ *   scope that a client of its own does not have.
+ */
+export function assertMayChange(grantor: Grantor, current: Holdings, changes: Partial<Holdings>): void {
+  if (grantor.ownerId === null) {
+    assertHoldsAll(grantor, current, 'change a client with');
+    return;
+  }
+  const added = changes.scopes?.find((scope) => !holds(current.scopes, scope));
+  if (added !== undefined)
+    throw new InvalidRequestError([
+      { location: 'body.scopes', message: 'can only become fewer; make another key for more' },
+    ]);
+  const kept = { scopes: changes.scopes ?? current.scopes, ...listsOf(current, changes) };
+  assertHoldsAll(grantor, kept, 'keep');
+}
+
+/** Whatever its own clients hold, a grantor may end them. @throws PermissionDeniedError as `assertHoldsAll`. */
+export function assertMayRevoke(grantor: Grantor, current: Holdings, action: string): void {
+  if (grantor.ownerId === null) assertHoldsAll(grantor, current, action);
 }

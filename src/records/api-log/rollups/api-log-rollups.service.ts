@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type ListShape, type Page, parseListQuery, toPage } from '../../../platform/http/list-query.js';
 import type { ApiLogRollupDto } from './api-log-rollups.dto.js';
-import { ApiLogRollupsRepository } from './api-log-rollups.repository.js';
+import { type ApiLogDay, ApiLogRollupsRepository } from './api-log-rollups.repository.js';
 
 /** How the hours may be asked for; the controller shows the same to OpenAPI. */
 export const API_LOG_ROLLUP_LIST: ListShape<'hour'> = {
@@ -30,5 +30,13 @@ export class ApiLogRollupsService {
       (row) => row,
       (row) => [row.hour, row.client_id ?? ''],
     );
+  }
+
+  /**
+   * What one client asked for day by day (UTC), from the hour `from` to before `to`; days without requests are left out.
+   * May lag as `list`. Rejects when PostgreSQL is away.
+   */
+  daysOf(clientId: string, from: Date, to: Date): Promise<ApiLogDay[]> {
+    return this.repository.days(clientId, from, to);
   }
 }
