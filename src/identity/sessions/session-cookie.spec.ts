@@ -7,7 +7,7 @@ import {
   clearSessionCookie,
   hashOfSecret,
   isSecretOf,
-  readCookie,
+  readCookies,
   readSessionCookie,
   SESSION_COOKIE,
   setSessionCookie,
@@ -85,9 +85,10 @@ describe('the cookie of a session is read', () => {
 
 describe('other cookies', () => {
   it('are read by their name', () => {
-    expect(readCookie(['Cookie', 'a=1; b=2=3'], 'b')).toBe('2=3');
-    expect(readCookie(['Cookie', 'a=1; b=2=3'], 'c')).toBeNull();
-    expect(readCookie(['Cookie'], 'c')).toBeNull();
+    expect(readCookies(['Cookie', 'a=1; b=2=3'], 'b')).toEqual(['2=3']);
+    expect(readCookies(['Cookie', 'a=1; b=2', 'cookie', 'b=3'], 'b')).toEqual(['2', '3']);
+    expect(readCookies(['Cookie', 'a=1; b=2=3'], 'c')).toEqual([]);
+    expect(readCookies(['Cookie'], 'c')).toEqual([]);
   });
 });
 

@@ -25,8 +25,10 @@ const VALUE_LENGTH = 24 + 1 + 24 + 1 + 43;
  * @throws AmbiguousCredentialsError for two cookies of the name, InvalidSessionError for a value that cannot be one.
  */
 export function readSessionCookie(rawHeaders: readonly string[]): SessionCookie | null {
-  const value = readCookie(rawHeaders, SESSION_COOKIE);
-  if (value === null) return null;
+  const [value, ...others] = readCookies(rawHeaders, SESSION_COOKIE);
+  if (value === undefined) return null;
+  if (others.length > 0)
+    throw new AmbiguousCredentialsError(`The cookie ${SESSION_COOKIE} was sent twice. Send it once.`);
   const [userId, sessionId, secret, ...rest] = value.length === VALUE_LENGTH ? value.split('.') : [];
   if (userId === undefined || sessionId === undefined || secret === undefined || rest.length > 0)
     throw new InvalidSessionError();
@@ -35,22 +37,19 @@ export function readSessionCookie(rawHeaders: readonly string[]): SessionCookie 
 }
 
 /**
- * The value of one cookie, from the raw header lines; null: there is none. Cookies end at every semicolon (RFC 6265,
- * 5.2), whatever quotes stand around it.
- *
- * @throws AmbiguousCredentialsError when the name stands there twice, in one line or in two.
+ * The values of all cookies of a name, from the raw header lines. Cookies end at every semicolon (RFC 6265, 5.2), whatever
+ * quotes stand around it.
  */
-export function readCookie(rawHeaders: readonly string[], name: string): string | null {
-  let found: string | null = null;
+export function readCookies(rawHeaders: readonly string[], name: string): string[] {
+  const found: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const header = rawHeaders[index] ?? '';
     if (header.length !== 6 || header.toLowerCase() !== 'cookie') continue;
     const line = rawHeaders[index + 1] ?? '';
     for (let at = line.indexOf(name); at >= 0; at = line.indexOf(name, at + name.length)) {
       if (!beginsCookie(line, at) || line[at + name.length] !== '=') continue;
-      if (found !== null) throw new AmbiguousCredentialsError(`The cookie ${name} was sent twice. Send it once.`);
       const end = line.indexOf(';', at);
-      found = line.slice(at + name.length + 1, end < 0 ? undefined : end).trimEnd();
+      found.push(line.slice(at + name.length + 1, end < 0 ? undefined : end).trimEnd());
     }
   }
   return found;
