@@ -191,6 +191,7 @@ describe('findForAuthentication', () => {
       scopes: client.scopes,
       expiresAt: expiresAt.getTime(),
       ...UNRESTRICTED,
+      tokens: { epoch: '0.0', revoked: [] },
       usedFrom: [],
       secrets: [{ id: secret.id, hashedSecret: secret.hashedSecret, hint: 'ab12', expiresAt: null }],
     });

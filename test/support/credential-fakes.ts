@@ -142,6 +142,7 @@ export function buildRecord(overrides: Partial<CredentialRecord> = {}): Credenti
     scopes: ['llm:invoke'],
     expiresAt: null,
     owner: null,
+    tokens: { epoch: '0.0', revoked: [] },
     ...UNRESTRICTED,
     usedFrom: [],
     secrets: [buildSecret('right', null, overrides.clientId)],

@@ -20,6 +20,14 @@ export interface CachedOwner {
   readonly grants: readonly Grant[];
 }
 
+/** What decides on the short tokens of a client. */
+export interface CachedTokens {
+  /** `<epoch of everything>.<epoch of the client>`: tokens that carry another one are void. */
+  readonly epoch: string;
+  /** `jti` of tokens that were revoked before their end. */
+  readonly revoked: readonly string[];
+}
+
 /** What PostgreSQL says of a client, as far as authenticating it needs. */
 export interface CredentialRecord {
   readonly clientId: string;
@@ -31,6 +39,7 @@ export interface CredentialRecord {
   readonly expiresAt: number | null;
   /** Null: it belongs to nobody. */
   readonly owner: CachedOwner | null;
+  readonly tokens: CachedTokens;
   /** See `ClientAuth`; null: no restriction. */
   readonly allowedAddresses: readonly string[] | null;
   readonly allowedModels: readonly string[] | null;

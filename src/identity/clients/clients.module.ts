@@ -22,6 +22,8 @@ import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientSecretsController } from './client-secrets.controller.js';
 import { ClientSecretsRepository } from './client-secrets.repository.js';
 import { ClientSecretsService } from './client-secrets.service.js';
+import { ClientTokensRepository } from './client-tokens.repository.js';
+import { ClientTokensService } from './client-tokens.service.js';
 import { ClientUsageController } from './client-usage.controller.js';
 import { ClientUsageService } from './client-usage.service.js';
 import { ClientsController } from './clients.controller.js';
@@ -95,6 +97,8 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     ClientOwnersRepository,
     ClientOwnersService,
     ClientUsageService,
+    ClientTokensRepository,
+    ClientTokensService,
     ClientAnswers,
     Grantors,
     ApiKeysService,
@@ -104,6 +108,6 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     ExpiryWarnings,
     ExpiryWarningsRepository,
   ],
-  exports: [ClientsService, CredentialService, ApiKeysService],
+  exports: [ClientsService, ClientTokensService, CredentialService, ApiKeysService],
 })
 export class ClientsModule {}

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { Transaction } from '../../platform/database/transactions.js';
-import type { CredentialRecord } from './cached-credential.js';
+import type { CachedTokens, CredentialRecord } from './cached-credential.js';
 import { ClientEntity } from './client.entity.js';
 import {
   type AnnouncedChange,
@@ -17,6 +17,7 @@ import {
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { CredentialFenceEntity } from './credential-fence.entity.js';
 import { OWNER_JSON, type OwnerRow, toOwner } from './credential-owner.js';
+import { TOKENS_JSON } from './credential-tokens.js';
 
 export type ClientToInsert = Pick<
   ClientEntity,
@@ -74,10 +75,12 @@ export class ClientsRepository {
       .leftJoinAndMapMany('client.secrets', ClientSecretEntity, 'secret', ALIVE, { now })
       .addSelect('secret.hashedSecret')
       .addSelect(OWNER_JSON, 'owner')
+      .addSelect(TOKENS_JSON, 'tokens')
       .where('client.client_id = :clientId', { clientId })
-      .getRawAndEntities<{ owner: OwnerRow | null }>();
+      .getRawAndEntities<{ owner: OwnerRow | null; tokens: CachedTokens }>();
     const found = entities[0] as (ClientEntity & { secrets: ClientSecretEntity[] }) | undefined;
-    if (found === undefined) return null;
+    const [row] = raw;
+    if (found === undefined || row === undefined) return null;
     return {
       clientId: found.clientId,
       version: found.version,
@@ -85,7 +88,8 @@ export class ClientsRepository {
       tier: found.tier,
       scopes: found.scopes,
       expiresAt: found.expiresAt?.getTime() ?? null,
-      owner: toOwner(raw[0]?.owner ?? null),
+      owner: toOwner(row.owner),
+      tokens: row.tokens,
       allowedAddresses: found.allowedAddresses,
       allowedModels: found.allowedModels,
       allowedProviders: found.allowedProviders,

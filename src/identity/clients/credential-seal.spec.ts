@@ -15,6 +15,7 @@ const credential: CachedCredential = {
   scopes: ['llm:invoke'],
   expiresAt: null,
   owner: null,
+  tokens: { epoch: '0.3', revoked: ['a'] },
   allowedAddresses: ['192.0.2.0/24'],
   allowedModels: null,
   allowedProviders: ['openai'],

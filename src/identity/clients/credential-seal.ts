@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
-import type { CachedCredential, CachedOwner } from './cached-credential.js';
+import type { CachedCredential, CachedOwner, CachedTokens } from './cached-credential.js';
 import { HmacSha256 } from './hmac-sha256.js';
 
 const KEY_BYTES = 32;
@@ -77,6 +77,7 @@ interface WireCredential {
   scopes: string[];
   expires_at: number | null;
   owner: CachedOwner | null;
+  tokens: CachedTokens;
   allowed_addresses: readonly string[] | null;
   allowed_models: readonly string[] | null;
   allowed_providers: readonly string[] | null;
@@ -94,6 +95,7 @@ function toWire(credential: CachedCredential): WireCredential {
     scopes: [...credential.scopes],
     expires_at: credential.expiresAt,
     owner: credential.owner,
+    tokens: credential.tokens,
     allowed_addresses: credential.allowedAddresses,
     allowed_models: credential.allowedModels,
     allowed_providers: credential.allowedProviders,
@@ -118,6 +120,7 @@ function fromWire(wire: WireCredential): CachedCredential {
     scopes: wire.scopes,
     expiresAt: wire.expires_at,
     owner: wire.owner,
+    tokens: wire.tokens,
     allowedAddresses: wire.allowed_addresses,
     allowedModels: wire.allowed_models,
     allowedProviders: wire.allowed_providers,
