@@ -86,13 +86,19 @@ const ROLES: readonly Seed[] = [
     [idOf('viewer')],
   ],
   [idOf('billing'), 'billing', 'Sees what was used, by whom.', ['api_keys:read', 'clients:read', 'logs:read'], []],
-  [idOf('developer'), 'developer', 'Calls models, with keys of their own.', ['limits:read', 'llm:invoke'], []],
+  [
+    idOf('developer'),
+    'developer',
+    'Calls models, with keys of their own.',
+    ['api_keys:delete', 'api_keys:read', 'api_keys:write', 'limits:read', 'llm:invoke'],
+    [],
+  ],
   [
     idOf('operator'),
     'operator',
     'Runs the gateway: clients, limits and rules about addresses.',
-    ['clients:delete', 'clients:write', 'ip_rules:write', 'limits:write', 'llm:invoke', 'sessions:read'],
-    [idOf('viewer')],
+    ['clients:delete', 'clients:write', 'ip_rules:write', 'limits:write', 'sessions:read'],
+    [idOf('viewer'), idOf('developer')],
   ],
   [
     idOf('admin'),

@@ -4,6 +4,7 @@ import { ClientEntity } from '../../src/identity/clients/client.entity.js';
 import { ClientSecretEntity } from '../../src/identity/clients/client-secret.entity.js';
 import { type ClientSortKey, ClientsListRepository } from '../../src/identity/clients/clients-list.repository.js';
 import { SecretUsesRepository } from '../../src/identity/clients/secret-uses.repository.js';
+import { UserEntity } from '../../src/identity/users/user.entity.js';
 import { ServiceUnavailableError } from '../../src/kernel/app-error.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import { ReadDatabase } from '../../src/platform/database/read-database.js';
@@ -20,7 +21,7 @@ let lists: ClientsListRepository;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const entities = [ClientEntity, ClientSecretEntity];
+  const entities = [UserEntity, ClientEntity, ClientSecretEntity];
   source = await new DataSource({ ...servingOptions(database.url, 10), entities }).initialize();
   lists = new ClientsListRepository(new ReadDatabase(buildSettings(), source));
 });

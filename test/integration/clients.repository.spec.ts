@@ -10,6 +10,7 @@ import {
 } from '../../src/identity/clients/clients.repository.js';
 import { CredentialFenceEntity } from '../../src/identity/clients/credential-fence.entity.js';
 import { SecretUsesRepository } from '../../src/identity/clients/secret-uses.repository.js';
+import { UserEntity } from '../../src/identity/users/user.entity.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import { isDatabaseUnavailable } from '../../src/platform/database/database-error.js';
 import { UNRESTRICTED } from '../support/attempts.js';
@@ -17,7 +18,7 @@ import { insertClient } from '../support/insert-client.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-const ENTITIES = [ClientEntity, ClientSecretEntity, CredentialFenceEntity];
+const ENTITIES = [UserEntity, ClientEntity, ClientSecretEntity, CredentialFenceEntity];
 const UNKNOWN = 'cn_live_000000000000';
 
 let database: TestDatabase;
@@ -190,6 +191,7 @@ describe('findForAuthentication', () => {
       tier: 'paid',
       scopes: client.scopes,
       expiresAt: expiresAt.getTime(),
+      owner: null,
       ...UNRESTRICTED,
       tokens: { epoch: '0.0', revoked: [] },
       usedFrom: [],
@@ -381,9 +383,9 @@ describe('the outbox', () => {
     const { clientId } = await insertClient(database);
     const first = await clients.change(clientId, () => ({ name: 'one' }));
     const second = await clients.change(clientId, () => ({ name: 'two' }));
-    await clients.removeFence(clientId, first?.version ?? '');
+    await clients.removeFences([{ clientId, version: first?.version ?? '' }]);
     expect(await fenceOf(clientId)).toBe(second?.version);
-    await clients.removeFence(clientId, second?.version ?? '');
+    await clients.removeFences([{ clientId, version: second?.version ?? '' }]);
     expect(await fenceOf(clientId)).toBeNull();
   });
 });

@@ -93,7 +93,7 @@ export class FakeClients {
     return record;
   }
 
-  async removeFence(): Promise<void> {
+  async removeFences(): Promise<void> {
     if (this.away) throw new Error('connection refused');
   }
 

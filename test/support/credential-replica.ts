@@ -13,6 +13,7 @@ import { Revocations } from '../../src/identity/clients/revocations.js';
 import { SecretMatcher } from '../../src/identity/clients/secret-matcher.js';
 import type { SecretUses } from '../../src/identity/clients/secret-uses.js';
 import { SecretHasher } from '../../src/identity/hashing/secret-hasher.service.js';
+import { UserEntity } from '../../src/identity/users/user.entity.js';
 import type { RequestIdentity } from '../../src/kernel/auth-state.js';
 import { Clock } from '../../src/kernel/clock.js';
 import type { Settings } from '../../src/platform/config/settings.js';
@@ -50,7 +51,7 @@ export async function startCredentialReplica(
   const settings = buildSettings(overrides);
   const source = new DataSource({
     ...servingOptions(settings.DATABASE_URL, settings.DATABASE_POOL_SIZE),
-    entities: [ClientEntity, ClientSecretEntity, CredentialFenceEntity],
+    entities: [UserEntity, ClientEntity, ClientSecretEntity, CredentialFenceEntity],
   });
   await source.initialize();
   const redis = new RedisService(settings, clock);

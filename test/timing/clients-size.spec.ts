@@ -5,6 +5,7 @@ import { ClientEntity } from '../../src/identity/clients/client.entity.js';
 import { ClientSecretEntity } from '../../src/identity/clients/client-secret.entity.js';
 import { ALL_CLIENTS, ClientsListRepository } from '../../src/identity/clients/clients-list.repository.js';
 import { ClientsListService } from '../../src/identity/clients/clients-list.service.js';
+import { UserEntity } from '../../src/identity/users/user.entity.js';
 import { servingOptions } from '../../src/platform/database/data-source.js';
 import { ReadDatabase } from '../../src/platform/database/read-database.js';
 import { buildSettings } from '../support/build-settings.js';
@@ -75,7 +76,7 @@ beforeAll(async () => {
   const from = performance.now();
   database = await databaseOfClients(CLIENTS);
   figures.push(`filled, migrated and analysed in ${((performance.now() - from) / 1000).toFixed(0)} s`);
-  const entities = [ClientEntity, ClientSecretEntity];
+  const entities = [UserEntity, ClientEntity, ClientSecretEntity];
   source = await new DataSource({ ...servingOptions(database.url, 5), entities }).initialize();
   lists = new ClientsListService(new ClientsListRepository(new ReadDatabase(buildSettings(), source)));
   // Every fifth is a "Customer".

@@ -1,4 +1,4 @@
-import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { OPEN_END } from '../../platform/database/open-end.js';
 import type { Environment } from './api-key.js';
 
@@ -44,6 +44,7 @@ export class ClientEntity {
   expiresAt!: Date | null;
 
   /** The user it belongs to, whose grants bound its scopes; null: nobody. */
+  @ForeignKey('users', { name: 'clients_owner_id_fkey' })
   @Column({ name: 'owner_id', type: 'text', collation: 'C', nullable: true })
   ownerId!: string | null;
 

@@ -10,6 +10,7 @@ import { RedisModule } from '../../platform/redis/redis.module.js';
 import { ReplicaReceiptsModule } from '../../platform/replicas/replica-receipts.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
 import { HashingModule } from '../hashing/hashing.module.js';
+import { UserTableModule } from '../users/user-table.module.js';
 import { ClientEntity } from './client.entity.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientsRepository } from './clients.repository.js';
@@ -40,6 +41,7 @@ export class ClientsCommandModule {
           retryAttempts: 1,
         }),
         TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity]),
+        UserTableModule,
         RedisModule,
         ReplicaReceiptsModule,
         AuditModule,

@@ -10,6 +10,8 @@ import { ApiLogModule } from '../../records/api-log/api-log.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
 import { AccessModule } from '../access/access.module.js';
 import { HashingModule } from '../hashing/hashing.module.js';
+import { PrincipalsModule } from '../principals/principals.module.js';
+import { UserTableModule } from '../users/user-table.module.js';
 import { ApiKeySecretsController } from './api-key-secrets.controller.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
@@ -18,6 +20,7 @@ import { ClientAnswers } from './client-answers.js';
 import { ClientOwnersController } from './client-owners.controller.js';
 import { ClientOwnersRepository } from './client-owners.repository.js';
 import { ClientOwnersService } from './client-owners.service.js';
+import { ClientRecall } from './client-recall.service.js';
 import { ClientSecretEntity } from './client-secret.entity.js';
 import { ClientSecretsController } from './client-secrets.controller.js';
 import { ClientSecretsRepository } from './client-secrets.repository.js';
@@ -56,6 +59,8 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity, ExpiryWarningEntity]),
+    UserTableModule,
+    PrincipalsModule,
     AccessModule,
     DatabaseModule,
     RedisModule,
@@ -86,6 +91,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     CredentialReader,
     SecretMatcher,
     CredentialService,
+    ClientRecall,
     FenceCarrier,
     CredentialMetrics,
     Revocations,
@@ -108,6 +114,6 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     ExpiryWarnings,
     ExpiryWarningsRepository,
   ],
-  exports: [ClientsService, ClientTokensService, CredentialService, ApiKeysService],
+  exports: [ClientsService, ClientTokensService, CredentialService, ClientRecall, ApiKeysService],
 })
 export class ClientsModule {}

@@ -45,6 +45,9 @@ export type ClientChanges = Partial<
 /** Those, and whose it is: changed by a handing over alone. */
 type RowChanges = ClientChanges & Partial<Pick<ClientEntity, 'ownerId'>>;
 
+/** A revocation that may not have reached Redis. */
+export type PendingFence = Pick<CredentialFenceEntity, 'clientId' | 'version'>;
+
 /** A client as it was changed. */
 export interface ChangedClient extends AnnouncedChange {
   readonly client: Client;
@@ -164,16 +167,17 @@ export class ClientsRepository {
   }
 
   /** Revocations that may not have reached Redis, the longest waiting first. */
-  pendingFences(limit: number): Promise<Pick<CredentialFenceEntity, 'clientId' | 'version'>[]> {
+  pendingFences(limit: number): Promise<PendingFence[]> {
     return this.source.manager.find(CredentialFenceEntity, { order: { createdAt: 'ASC' }, take: limit });
   }
 
-  /** Forgets a revocation that was carried; one of a later version stays. */
-  async removeFence(clientId: string, version: string): Promise<void> {
-    await this.source.manager.query('DELETE FROM credential_fences WHERE client_id = $1 AND version <= $2', [
-      clientId,
-      version,
-    ]);
+  /** Forgets revocations that were carried; one of a later version stays. */
+  async removeFences(fences: readonly PendingFence[]): Promise<void> {
+    await this.source.manager.query(
+      `DELETE FROM credential_fences AS fence USING unnest($1::text[], $2::bigint[]) AS carried (client_id, version)
+       WHERE fence.client_id = carried.client_id AND fence.version <= carried.version`,
+      [fences.map(({ clientId }) => clientId), fences.map(({ version }) => version)],
+    );
   }
 
   #within<T>(transaction: Transaction | undefined, work: (manager: Transaction) => Promise<T>): Promise<T> {

@@ -1,7 +1,8 @@
 import { FakeRedis } from '../../../test/support/credential-fakes.js';
 import type { PeriodicService } from '../../platform/jobs/periodic.service.js';
 import { type RedisService, RedisUnavailableError } from '../../platform/redis/redis.service.js';
-import type { ClientsRepository } from './clients.repository.js';
+import type { PrincipalChanges } from '../principals/principal-changes.service.js';
+import type { ClientsRepository, PendingFence } from './clients.repository.js';
 import type { CredentialCache } from './credential-cache.js';
 import { FenceCarrier } from './fence-carrier.js';
 
@@ -11,7 +12,8 @@ function setUp({ redis = new FakeRedis(), away = false } = {}) {
   const removed: string[] = [];
   const repository = {
     pendingFences: async () => ['a', 'b'].map((clientId) => ({ clientId, version: '7' })),
-    removeFence: async (clientId: string) => void removed.push(clientId),
+    removeFences: async (fences: readonly PendingFence[]) =>
+      void removed.push(...fences.map(({ clientId }) => clientId)),
   } as unknown as ClientsRepository;
   const cache = {
     raiseFence: async (clientId: string) => {
@@ -22,9 +24,13 @@ function setUp({ redis = new FakeRedis(), away = false } = {}) {
   const recovered: (() => void)[] = [];
   const service = Object.assign(redis, { onRecovered: (listener: () => void) => void recovered.push(listener) });
   const periodic = { every: () => undefined } as unknown as PeriodicService;
-  const carrier = new FenceCarrier(repository, cache, service as unknown as RedisService, periodic);
+  const followers: (() => Promise<void>)[] = [];
+  const principals = {
+    onFollow: (follower: () => Promise<void>) => void followers.push(follower),
+  } as unknown as PrincipalChanges;
+  const carrier = new FenceCarrier(repository, cache, service as unknown as RedisService, periodic, principals);
   carrier.onModuleInit();
-  return { carrier, raised, removed, recovered };
+  return { carrier, raised, removed, recovered, followers };
 }
 
 describe('FenceCarrier', () => {
@@ -60,5 +66,25 @@ describe('FenceCarrier', () => {
     recovered[0]?.();
     await carrier.carry();
     expect(raised).toEqual(['a', 'b']);
+  });
+
+  it('carries at once for whoever waits for it, not what had begun before', async () => {
+    const { carrier, raised } = setUp();
+    void carrier.carry();
+    await carrier.carryNow();
+    expect(raised).toEqual(['a', 'b', 'a', 'b']);
+  });
+
+  it('carries what a change of a user left word of', async () => {
+    const { raised, followers } = setUp();
+    await followers[0]?.();
+    expect(raised).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['Redis', { redis: Object.assign(new FakeRedis(), { usable: false }) }],
+    ['the master of one client', { away: true }],
+  ])('says so when %s is away', async (_what, parts) => {
+    await expect(setUp(parts).carrier.carryNow()).rejects.toThrow(RedisUnavailableError);
   });
 });

@@ -53,7 +53,7 @@ export class Revocations {
       return false;
     }
     // A row that stays behind is carried once more, to no effect.
-    await this.repository.removeFence(clientId, version).catch(() => undefined);
+    await this.repository.removeFences([{ clientId, version }]).catch(() => undefined);
     return true;
   }
 }

@@ -31,7 +31,10 @@ export class PrincipalChanges {
     private readonly registry: ReplicaRegistry,
   ) {}
 
-  /** Calls `follower` after each change of a user was committed, before the replicas are waited for. */
+  /**
+   * Calls `follower` after each change of a user was committed, before the replicas are waited for. When it rejects, Redis
+   * counts as not told.
+   */
   onFollow(follower: Follower): void {
     this.#followers.push(follower);
   }
@@ -64,11 +67,17 @@ export class PrincipalChanges {
           () => false,
         )
       : Promise.resolve(false);
-    await Promise.all(
+    const followed = await Promise.all(
       this.#followers.map((follower) =>
-        follower(userId).catch((error: unknown) => logError(error, { context: 'follow-principal', level: 'warn' })),
+        follower(userId).then(
+          () => true,
+          (error: unknown) => {
+            logError(error, { context: 'follow-principal', level: 'warn' });
+            return false;
+          },
+        ),
       ),
     );
-    return told;
+    return (await told) && followed.every(Boolean);
   }
 }
