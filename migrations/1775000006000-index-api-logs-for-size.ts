@@ -1,8 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { type ApiLogIndex, buildApiLogIndex } from './support/api-log-index.js';
 import { aloneOnApiLogs, inShortLock, statementInShortLock } from './support/short-lock.js';
-
-/** An index of `api_logs`: its name there, what PostgreSQL would call it on a partition, and what it is on. */
-type ApiLogIndex = readonly [name: string, onPartition: string, definition: string];
 
 const EARLIER = [
   ['api_logs_client_idx', '(client_id, created_at, id)'],
@@ -42,7 +40,7 @@ export class IndexApiLogsForSize1775000006000 implements MigrationInterface {
           'ALTER TABLE api_logs ADD COLUMN IF NOT EXISTS process integer, ADD COLUMN IF NOT EXISTS sequence integer',
         ),
       );
-      for (const index of PRESENT) await build(runner, index);
+      for (const index of PRESENT) await buildApiLogIndex(runner, index);
       for (const [name] of EARLIER) await statementInShortLock(runner, `DROP INDEX IF EXISTS ${name}`);
     });
   }
@@ -52,26 +50,5 @@ export class IndexApiLogsForSize1775000006000 implements MigrationInterface {
     for (const [name, definition] of EARLIER) await runner.query(`CREATE INDEX ${name} ON api_logs ${definition}`);
     for (const [name] of PRESENT) await runner.query(`DROP INDEX ${name}`);
     await runner.query('ALTER TABLE api_logs DROP COLUMN process, DROP COLUMN sequence');
-  }
-}
-
-/**
- * An index of the whole table is made of those of its partitions, each built while rows are written. A partition that
- * appears meanwhile has it from the start. What an interrupted build left behind is not valid and is built anew.
- */
-async function build(runner: QueryRunner, [name, onPartition, definition]: ApiLogIndex): Promise<void> {
-  await statementInShortLock(runner, `CREATE INDEX IF NOT EXISTS ${name} ON ONLY api_logs ${definition}`);
-  const partitions: { name: string }[] = await runner.query(
-    `SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid
-     WHERE inhparent = 'api_logs'::regclass AND NOT inhdetachpending
-       AND NOT EXISTS (SELECT FROM pg_index JOIN pg_inherits part ON part.inhrelid = indexrelid
-                       WHERE indrelid = oid AND part.inhparent = '${name}'::regclass)
-     ORDER BY relname`,
-  );
-  for (const partition of partitions) {
-    const index = `"${partition.name}_${onPartition}"`;
-    await runner.query(`DROP INDEX CONCURRENTLY IF EXISTS ${index}`);
-    await runner.query(`CREATE INDEX CONCURRENTLY ${index} ON "${partition.name}" ${definition}`);
-    await statementInShortLock(runner, `ALTER INDEX ${name} ATTACH PARTITION ${index}`);
   }
 }

@@ -115,6 +115,18 @@ describe('api_logs of the release before, given its new indexes', () => {
     expect(await count()).toBe(ROWS);
   }, 60_000);
 
+  it('is given the index by user while it is in use', async () => {
+    await migrateUpTo(database.url, 'IndexApiLogsForSize');
+    const stop = startTraffic();
+    await migrateUpTo(database.url, 'AddUserToApiLogs');
+    const { longestMs, written } = await stop();
+    expect(longestMs).toBeLessThan(1_000);
+    expect(await indexes()).toEqual([...NEW, 'user_time_idx']);
+    expect(await count()).toBe(ROWS + written);
+    await revertDownTo(database.url, 'IndexApiLogsForSize');
+    expect(await indexes()).toEqual(NEW);
+  }, 60_000);
+
   it('goes back to those it had', async () => {
     const before = await indexes();
     await migrateUpTo(database.url, 'IndexApiLogsForSize');

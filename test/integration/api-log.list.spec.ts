@@ -39,11 +39,12 @@ describe('The list of the API log', () => {
   const fill = (rows: number, prefix = 'req') =>
     database.query(
       `INSERT INTO api_logs (created_at, request_id, method, route, status, latency_ms, client_id, provider, model,
-                             auth_method, caller_kind, error_code, bytes_in, stream)
+                             auth_method, caller_kind, error_code, bytes_in, stream, user_id)
        SELECT '${DAY}1 00:00:00+00'::timestamptz + (n / 3) * interval '3 days' / $1::int * 3 + (n / 3) * interval '1 microsecond',
               $2 || n, CASE n % 2 WHEN 0 THEN 'POST' ELSE 'GET' END, '/v1/chat/completions', CASE n % 10 WHEN 0 THEN 499 ELSE 200 END,
               1.5, 'cn_live_' || n % 4, CASE n % 5 WHEN 0 THEN 'anthropic' ELSE 'openai' END, 'openai/gpt-' || n % 3,
-              CASE n % 7 WHEN 0 THEN 'byot' ELSE 'client' END, 'curl', CASE n % 6 WHEN 0 THEN 'rate_limited' END, 9007199254740991, false
+              CASE n % 7 WHEN 0 THEN 'byot' ELSE 'client' END, 'curl', CASE n % 6 WHEN 0 THEN 'rate_limited' END, 9007199254740991, false,
+              CASE n % 4 WHEN 1 THEN 'usr_' || n % 8 END
        FROM generate_series(0, $1::int - 1) AS n`,
       [rows, prefix],
     );
@@ -87,6 +88,7 @@ describe('The list of the API log', () => {
           input_tokens: null,
           output_tokens: null,
           error_code: null,
+          user_id: null,
         },
       ],
       has_more: false,
@@ -122,6 +124,8 @@ describe('The list of the API log', () => {
   it.each([
     [{ status: '499' }, 'status = 499'],
     [{ client_id: 'cn_live_2' }, `client_id = 'cn_live_2'`],
+    [{ user_id: 'usr_5' }, `user_id = 'usr_5'`],
+    [{ user_id: 'usr_1', client_id: 'cn_live_1' }, `user_id = 'usr_1'`],
     [{ method: 'POST', provider: 'anthropic' }, `method = 'POST' AND provider = 'anthropic'`],
     [{ model: 'openai/gpt-1' }, `model = 'openai/gpt-1'`],
     [{ auth_method: 'byot' }, `auth_method = 'byot'`],
@@ -145,7 +149,7 @@ describe('The list of the API log', () => {
     [{ auth_headers: 'x' }, 'query.auth_headers: is not a filter of this list'],
     [{ sort: 'latency_ms' }, 'query.sort: must be one of created_at, -created_at'],
     [{ status: 'many' }, 'query.status: must be a whole number'],
-    [{ auth_method: 'magic' }, 'query.auth_method: must be one of client, byot'],
+    [{ auth_method: 'magic' }, 'query.auth_method: must be one of client, byot, jwt, session'],
     [
       {
         cursor: Buffer.from(

@@ -99,6 +99,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
         input_tokens: 12,
         output_tokens: 0,
         error_code: 'provider_timeout',
+        user_id: 'usr_0123456789abcdefghij',
       },
       { request_id: 'req-left', status: 499, client_id: null, input_tokens: null, route: null, stream: false },
     ]);

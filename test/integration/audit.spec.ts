@@ -24,7 +24,8 @@ describe('the audit log', () => {
 
   it('keeps who did what to what, from where', async () => {
     const record = { address: '192.0.2.7', requestId: 'req_1' } as never;
-    const state = { method: 'client', clientId: 'cn_live_000000000001' };
+    const owner = { userId: 'usr_1', grants: [] };
+    const state = { kind: 'client', method: 'client', clientId: 'cn_live_000000000001', owner };
     await audit.record({
       action: 'client.create',
       origin: originOf({ identity: { state } as never, record }),
@@ -42,6 +43,8 @@ describe('the audit log', () => {
       action: 'client.create',
       actor_type: 'client',
       actor_id: 'cn_live_000000000001',
+      user_id: 'usr_1',
+      session_id: null,
       subject_type: 'client',
       address: '192.0.2.7',
       request_id: 'req_1',
@@ -49,6 +52,34 @@ describe('the audit log', () => {
       details: { name: 'billing', scopes: ['llm:invoke'] },
     });
     expect(leaked).toMatchObject({ actor_type: 'anonymous', actor_id: null, outcome: 'failed', details: {} });
+  });
+
+  it('knows a user and the session of one, and what a change began from', async () => {
+    const state = { kind: 'user', method: 'jwt', userId: 'usr_1', sessionId: 'ses_1' };
+    const record = { address: '192.0.2.7', requestId: 'req_1' };
+    await audit.record({
+      action: 'client.update',
+      origin: originOf({ identity: { state }, record } as never),
+      subject: { type: 'client', id: 'four\u0000' },
+      details: { changed: ['tier'], tier: 'free' },
+      before: { tier: 'paid' },
+    });
+    expect(await rows('four')).toMatchObject([
+      {
+        actor_type: 'user',
+        actor_id: 'usr_1',
+        user_id: 'usr_1',
+        session_id: 'ses_1',
+        details: { changed: ['tier'], tier: 'free', before: { tier: 'paid' } },
+      },
+    ]);
+  });
+
+  it('adds many at once, each at its own time and in their order', async () => {
+    const at = Date.UTC(2026, 0, 31, 23, 59, 59, 7);
+    const event = { action: 'client.revoke', origin: SYSTEM_ORIGIN, subject: { type: 'client', id: 'five' } } as const;
+    await audit.recordAll([1, 3, 2].map((n) => ({ ...event, at: at + n })));
+    expect((await rows('five')).map((row) => (row.at as Date).getTime())).toEqual([at + 1, at + 3, at + 2]);
   });
 
   it("stands and falls with the caller's transaction", async () => {

@@ -42,6 +42,7 @@ describe('apiLogLine', () => {
       inputTokens: 3,
       outputTokens: 0,
       errorCode: 'provider_error',
+      userId: 'usr_0123456789abcdefghij',
     });
     expect(read(apiLogLine(record, ID, 7, 1))).toEqual({
       created_at: '2026-01-31T23:59:59.007Z',
@@ -65,13 +66,14 @@ describe('apiLogLine', () => {
       error_code: 'provider_error',
       process: '7',
       sequence: '1',
+      user_id: 'usr_0123456789abcdefghij',
     });
   });
 
   it('leaves null what is not known', () => {
     const row = read(apiLogLine(buildRecord(), ID, 7, 1));
     const unknown = ['route', 'auth_method', 'client_id', 'provider', 'model', 'input_tokens', 'output_tokens'];
-    expect([...unknown, 'error_code'].map((name) => row[name])).toEqual(Array(8).fill(null));
+    expect([...unknown, 'error_code', 'user_id'].map((name) => row[name])).toEqual(Array(9).fill(null));
   });
 
   it('gives a caller that left status 499, whatever was answered', () => {

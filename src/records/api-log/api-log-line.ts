@@ -23,6 +23,7 @@ export const LINE_COLUMNS = [
   'error_code',
   'process',
   'sequence',
+  'user_id',
 ] as const;
 
 /** The status of a request whose caller left before the whole answer was written. */
@@ -73,7 +74,8 @@ export function apiLogLine(record: RequestRecord, id: string, process: number, s
     tokens(record.outputTokens),
     text(record.errorCode),
     process,
-    `${sequence}\n`,
+    sequence,
+    `${text(record.userId)}\n`,
   ].join('\t');
 }
 

@@ -1,5 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { CALLER_KINDS } from '../../kernel/request-record.js';
+import { CALLER_KINDS, type RequestRecord } from '../../kernel/request-record.js';
+
+/** How a caller can have proved who it is. */
+export const AUTH_METHODS = ['client', 'byot', 'jwt', 'session'] as const satisfies readonly NonNullable<
+  RequestRecord['authMethod']
+>[];
 
 const nullable = { nullable: true } as const;
 
@@ -32,7 +37,7 @@ export class ApiLogDto {
   @ApiProperty({ type: Number, ...nullable })
   bytes_out!: number | null;
 
-  @ApiProperty({ type: String, enum: ['client', 'byot'], ...nullable })
+  @ApiProperty({ type: String, enum: AUTH_METHODS, ...nullable })
   auth_method!: string | null;
 
   @ApiProperty({ type: String, ...nullable })
@@ -61,6 +66,9 @@ export class ApiLogDto {
 
   @ApiProperty({ type: String, ...nullable })
   error_code!: string | null;
+
+  @ApiProperty({ type: String, description: 'Who signed in, or the owner of the key.', ...nullable })
+  user_id!: string | null;
 }
 
 /** A page of requests. */

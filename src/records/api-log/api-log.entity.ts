@@ -7,6 +7,7 @@ import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'ty
 @Entity('api_logs')
 // On expressions, on a part of the rows, or on columns in an order that the schema builder would remake.
 @Index('api_logs_client_time_idx', { synchronize: false })
+@Index('api_logs_user_time_idx', { synchronize: false })
 @Index('api_logs_request_hash_idx', { synchronize: false })
 @Index('api_logs_status_idx', { synchronize: false })
 @Index('api_logs_client_status_idx', { synchronize: false })
@@ -83,4 +84,8 @@ export class ApiLogEntity {
   /** The request's number among those of its process, from 1. */
   @Column({ type: 'integer', nullable: true })
   sequence!: number | null;
+
+  /** Who signed in, or the owner of the key; null in rows of an earlier release. */
+  @Column({ name: 'user_id', type: 'text', nullable: true })
+  userId!: string | null;
 }

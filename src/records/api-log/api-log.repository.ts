@@ -27,6 +27,7 @@ const CONDITIONS: Readonly<Record<string, (value: string) => string>> = {
   status: (value) => `status = ${value}`,
   method: (value) => `method = ${value}`,
   client_id: (value) => `hashtext(client_id) = hashtext(${value}) AND client_id = ${value}`,
+  user_id: (value) => `hashtext(user_id) = hashtext(${value}) AND user_id = ${value}`,
   client_address: (value) => `client_address = ${value}`,
   auth_method: (value) => `auth_method = ${value}`,
   caller_kind: (value) => `caller_kind = ${value}`,
@@ -38,7 +39,7 @@ const CONDITIONS: Readonly<Record<string, (value: string) => string>> = {
 
 const COLUMNS = `id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at, request_id,
   method, route, status, latency_ms, bytes_in::float8, bytes_out::float8, auth_method, client_id, client_address,
-  caller_kind, provider, model, stream, input_tokens, output_tokens, error_code`;
+  caller_kind, provider, model, stream, input_tokens, output_tokens, error_code, user_id`;
 
 /** Rows of the log, and entries of its indexes, that the transaction has read so far, shown or not. */
 const ROWS_READ = `

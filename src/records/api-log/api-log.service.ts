@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InvalidRequestError } from '../../kernel/app-error.js';
 import { CALLER_KINDS } from '../../kernel/request-record.js';
 import { type ListShape, type Page, parseListQuery, toPage } from '../../platform/http/list-query.js';
-import type { ApiLogDto } from './api-log.dto.js';
+import { type ApiLogDto, AUTH_METHODS } from './api-log.dto.js';
 import { ApiLogRepository } from './api-log.repository.js';
 
 /** How the list may be asked for; the controller shows the same to OpenAPI. */
@@ -16,8 +16,9 @@ export const API_LOG_LIST: ListShape<'created_at'> = {
     status: 'integer',
     method: 'text',
     client_id: 'text',
+    user_id: 'text',
     client_address: 'text',
-    auth_method: ['client', 'byot'],
+    auth_method: AUTH_METHODS,
     caller_kind: CALLER_KINDS,
     provider: 'text',
     model: 'text',

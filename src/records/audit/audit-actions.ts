@@ -24,47 +24,59 @@ export const AUDIT_ACTIONS = {
   'ip_rule.remove': ['cidr', 'effect', 'automatic'],
   'signing_key.create': ['not_before'],
   'signing_key.remove': [],
+  'token.issue': ['client_id', 'scopes', 'expires_at'],
+  'token.refresh': ['session_id', 'family_id'],
+  'token.reuse_detected': ['session_id', 'family_id'],
+  'token.revoke': ['kind', 'user_id', 'client_id', 'session_id'],
+  'token.revoke_all': [],
+  'user.create': ['email', 'name', 'tier', 'status'],
+  'user.invite': ['email'],
+  'user.accept_invite': ['email'],
+  'user.update': ['changed', 'name', 'previous_name', 'tier', 'previous_tier'],
+  'user.suspend': [],
+  'user.restore': ['status'],
+  'user.delete': ['email', 'status', 'handed_over_to'],
+  'user.password_change': [],
+  'user.password_reset': [],
+  'user.email_change': ['email', 'previous_email'],
   'user.sign_in': ['session_id', 'mode', 'known_device', 'replaced_session_id'],
   'user.sign_in_failed': ['account', 'reason', 'known_device'],
   'user.locked_out': ['account', 'reason', 'known_device'],
   'user.sign_out': ['session_id'],
+  'session.end': ['user_id', 'reason'],
+  'session.end_all': ['reason', 'ended', 'kept_session_id'],
+  'session.new_device': ['user_id', 'device', 'country'],
+  'session.new_country': ['user_id', 'device', 'country'],
+  'session.impossible_travel': ['user_id', 'from_country', 'to_country', 'distance_km', 'speed_kmh', 'minutes'],
+  'session.concurrent_countries': ['user_id', 'country', 'other_countries'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
-/** What a detail may be: no objects, so that nothing is stored whole. */
-export type AuditValue = string | number | boolean | null | readonly (string | number)[];
+/** What an action can be about. */
+export const AUDIT_SUBJECTS = [
+  'client',
+  'secret',
+  'user',
+  'session',
+  'token',
+  'signing_key',
+  'role',
+  'permission',
+  'grant',
+  'rate_limit',
+  'ip_rule',
+  'route',
+  'audit_log',
+] as const;
 
-export type AuditDetails<Action extends AuditAction> = Readonly<
-  Partial<Record<(typeof AUDIT_ACTIONS)[Action][number], AuditValue>>
->;
+export type AuditSubject = (typeof AUDIT_SUBJECTS)[number];
 
-const MAX_TEXT = 512;
-const MAX_ITEMS = 64;
-const API_KEY = /cn_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{30,36}/g;
+/** `operator`: somebody with a shell on the machine; `system`: this service by itself; `anonymous`: no credential. */
+export const AUDIT_ACTORS = ['client', 'user', 'operator', 'system', 'anonymous'] as const;
 
-/** The details of an action as they are stored: listed names only, texts cut, and no api key even by mistake. */
-export function storedDetails<Action extends AuditAction>(
-  action: Action,
-  details: AuditDetails<Action>,
-): Record<string, AuditValue> {
-  const given: Readonly<Record<string, AuditValue | undefined>> = details;
-  const stored: Record<string, AuditValue> = {};
-  for (const name of AUDIT_ACTIONS[action]) {
-    const value = given[name];
-    if (value !== undefined) stored[name] = storedValue(value);
-  }
-  return stored;
-}
+export type AuditActor = (typeof AUDIT_ACTORS)[number];
 
-function storedValue(value: AuditValue): AuditValue {
-  if (typeof value === 'string') return storedText(value);
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  if (value === null || typeof value === 'boolean') return value;
-  return value.slice(0, MAX_ITEMS).map((item) => (typeof item === 'string' ? storedText(item) : item));
-}
+export const AUDIT_OUTCOMES = ['succeeded', 'refused', 'failed'] as const;
 
-/** jsonb takes neither NUL nor half a surrogate pair. */
-function storedText(text: string): string {
-  return text.slice(0, MAX_TEXT).toWellFormed().replaceAll('\u0000', '').replace(API_KEY, '[redacted]');
-}
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];

@@ -1,7 +1,16 @@
-import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 
 /** One thing that was done, by whom and to what. Insert-only: a trigger refuses UPDATE, DELETE and TRUNCATE. */
 @Entity('audit_logs')
+@Index('audit_logs_at_idx', ['at', 'id'])
+@Index('audit_logs_action_idx', ['action', 'at', 'id'])
+// On a part of the rows.
+@Index('audit_logs_actor_idx', { synchronize: false })
+@Index('audit_logs_user_idx', { synchronize: false })
+@Index('audit_logs_subject_idx', { synchronize: false })
+@Index('audit_logs_session_idx', { synchronize: false })
+@Index('audit_logs_request_idx', { synchronize: false })
+@Index('audit_logs_outcome_idx', { synchronize: false })
 export class AuditLogEntity {
   @PrimaryGeneratedColumn('identity', {
     type: 'bigint',
@@ -40,4 +49,11 @@ export class AuditLogEntity {
 
   @Column({ type: 'jsonb', default: {} })
   details!: Record<string, unknown>;
+
+  /** The user behind the actor: the actor itself, or the owner of a key; null in rows of an earlier release. */
+  @Column({ name: 'user_id', type: 'text', collation: 'C', nullable: true })
+  userId!: string | null;
+
+  @Column({ name: 'session_id', type: 'text', collation: 'C', nullable: true })
+  sessionId!: string | null;
 }

@@ -24,6 +24,7 @@ function buildRow(overrides: Partial<ApiLogDto> = {}): ApiLogDto {
     input_tokens: 3,
     output_tokens: 0,
     error_code: null,
+    user_id: null,
     ...overrides,
   };
 }
@@ -57,14 +58,14 @@ it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '\rx', '\n=1', '=cmd|" /C calc"!
     const cells = cellsOf(csv.line(buildRow({ model: hostile, request_id: hostile })));
     expect(cells[14]).toBe(`'${hostile}`);
     expect(cells[2]).toBe(`'${hostile}`);
-    expect(cells).toHaveLength(19);
+    expect(cells).toHaveLength(20);
   },
 );
 
 it.each(['a,b', 'say "x"', 'two\r\nlines', '"', ',,'])('quotes %j, which reads back as it was', (text) => {
   const cells = cellsOf(csv.line(buildRow({ route: text })));
   expect(cells[4]).toBe(text);
-  expect(cells).toHaveLength(19);
+  expect(cells).toHaveLength(20);
 });
 
 it('leaves numbers as they are', () => {

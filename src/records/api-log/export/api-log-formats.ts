@@ -31,6 +31,7 @@ const FIELDS = [
   'input_tokens',
   'output_tokens',
   'error_code',
+  'user_id',
 ] as const satisfies readonly (keyof ApiLogDto)[];
 
 /** What a spreadsheet would take for a formula, or would drop to get at one. */

@@ -1,4 +1,5 @@
-import { AUDIT_ACTIONS, storedDetails } from './audit-actions.js';
+import { AUDIT_ACTIONS } from './audit-actions.js';
+import { storedDetails } from './audit-details.js';
 
 describe('storedDetails', () => {
   it('stores the listed names and nothing else', () => {
@@ -11,6 +12,11 @@ describe('storedDetails', () => {
     const key = `cn_live_0123456789AB_${'a'.repeat(36)}`;
     const stored = storedDetails('client.create', { name: `my ${key}`, scopes: [key, key] });
     expect(stored).toEqual({ name: 'my [redacted]', scopes: ['[redacted]', '[redacted]'] });
+  });
+
+  it('keeps a token of three parts out as well', () => {
+    const token = `eyJhbGciOiJFUzI1NiJ9.${'a'.repeat(40)}.${'b'.repeat(86)}`;
+    expect(storedDetails('client.create', { name: `my ${token}!` })).toEqual({ name: 'my [redacted]!' });
   });
 
   it('stores what jsonb takes', () => {
@@ -29,7 +35,10 @@ describe('storedDetails', () => {
     });
   });
 
-  it('names actions noun.verb', () => {
-    for (const action of Object.keys(AUDIT_ACTIONS)) expect(action).toMatch(/^[a-z_]+\.[a-z_]+$/);
+  it('names actions noun.verb, and no detail as what was there before', () => {
+    for (const [action, names] of Object.entries(AUDIT_ACTIONS)) {
+      expect(action).toMatch(/^[a-z_]+\.[a-z_]+$/);
+      expect(names).not.toContain('before');
+    }
   });
 });
