@@ -4,8 +4,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * Refresh tokens and the families they come in, one for each sign-in. A token lies here as its digest; what it was
  * exchanged for does too, so that nothing in the database can be presented.
  *
- * `rotate_refresh_token` is the one statement that decides what becomes of a token. Whoever presents the same one at the
- * same time waits for its row, and then sees what the first has done.
+ * `rotate_refresh_token` is the one statement that decides what becomes of a token. It locks the user first, as whoever
+ * ends a session does: those who present the same token at the same time come one after the other, and each sees what the
+ * one before has done.
  */
 export class CreateRefreshTokens1775000014100 implements MigrationInterface {
   readonly name = 'CreateRefreshTokens1775000014100';
@@ -70,17 +71,20 @@ const ROTATE = `
     is_live boolean;
   BEGIN
     outcome := 'refused';
-    SELECT * INTO token FROM refresh_tokens WHERE hash = presented FOR UPDATE;
-    IF NOT FOUND THEN
-      RETURN;
-    END IF;
+    SELECT owned.user_id INTO user_id FROM refresh_tokens AS given
+      JOIN refresh_families AS line ON line.id = given.family_id
+      JOIN sessions AS owned ON owned.id = line.session_id
+      WHERE given.hash = presented;
+    SELECT status = 'active' INTO is_live FROM users WHERE id = user_id FOR NO KEY UPDATE;
+    SELECT * INTO token FROM refresh_tokens WHERE hash = presented;
     SELECT * INTO family FROM refresh_families WHERE id = token.family_id;
     SELECT * INTO session FROM sessions WHERE id = family.session_id;
-    SELECT status = 'active' INTO is_live FROM users WHERE id = session.user_id;
+    IF session.id IS NULL THEN
+      RETURN;
+    END IF;
     family_id := family.id;
     session_id := session.id;
-    user_id := session.user_id;
-    epoch := current_token_epoch(session.user_id);
+    epoch := current_token_epoch(user_id);
     authenticated_at := session.authenticated_at;
     amr := session.amr;
     session_expires_at := session.expires_at;

@@ -106,3 +106,15 @@ export class InvalidOneTimeTokenError extends AppError {
     super('This token is not valid: it may have been used already, or be too old. Ask for a new one.');
   }
 }
+
+/** 400: a request for a token that is understood and cannot be granted; codes of RFC 6749, 5.2, and RFC 8707, 2. */
+export class TokenRequestError extends AppError {
+  readonly status = 400;
+
+  constructor(
+    readonly code: 'invalid_scope' | 'invalid_target' | 'unauthorized_client' | 'unsupported_grant_type',
+    message: string,
+  ) {
+    super(message);
+  }
+}

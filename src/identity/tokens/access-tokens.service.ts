@@ -13,6 +13,8 @@ import { isSignedBy, readCompactJws, readJsonObject } from './compact-jws.js';
 import { ALGORITHM } from './signing-key.js';
 import { SigningKeys } from './signing-keys.service.js';
 
+export type { AccessClaims } from './access-claims.js';
+
 /** The one type of our access tokens (RFC 9068, 2.1): no other JWT, an id token say, passes for one. */
 const TYPE = 'at+jwt';
 const JTI_BYTES = 16;

@@ -1,13 +1,13 @@
-import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 
 /** The refresh tokens of one sign-in: each is exchanged once for the next. */
 @Entity('refresh_families')
-// Its sessions are another room's.
 @Index('refresh_families_session_id_idx', ['sessionId'])
 export class RefreshFamilyEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'refresh_families_pkey' })
   id!: string;
 
+  @ForeignKey('sessions', { name: 'refresh_families_session_id_fkey', onDelete: 'CASCADE' })
   @Column({ name: 'session_id', type: 'text', collation: 'C' })
   sessionId!: string;
 

@@ -120,6 +120,15 @@ export class RefreshTokensRepository {
     return count > 0;
   }
 
+  /** Ends the session of a family. */
+  async endSession(sessionId: string, at: Date, reason: string, transaction: Transaction): Promise<void> {
+    await transaction.query('UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL', [
+      sessionId,
+      at,
+      reason,
+    ]);
+  }
+
   /** Deletes up to `limit` tokens, and up to as many families, that ended before `at`; resolves to how many. */
   async removeExpired(at: Date, limit: number): Promise<number> {
     let removed = 0;

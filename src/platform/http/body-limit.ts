@@ -12,6 +12,7 @@ export function bodyLimitOf(
   kind: AuthState['kind'],
   settings: Pick<Settings, 'MAX_BODY_BYTES' | 'BYOT_MAX_BODY_BYTES'>,
 ): number {
-  if (surfaceOf(url) === 'core') return JSON_BODY_LIMIT_BYTES;
+  const surface = surfaceOf(url);
+  if (surface === 'core' || surface === 'oauth') return JSON_BODY_LIMIT_BYTES;
   return kind === 'byot' ? settings.BYOT_MAX_BODY_BYTES : settings.MAX_BODY_BYTES;
 }

@@ -44,6 +44,27 @@ const GOOGLE_STATUSES: ReadonlyMap<number, string> = new Map([
   [504, 'DEADLINE_EXCEEDED'],
 ]);
 
+/**
+ * RFC 6749, 5.2, has few codes; the ones for what no client did wrong are those of 4.1.2.1. A refusal whose own code is
+ * not here is named by its status.
+ */
+const OAUTH_CODES: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+]);
+const OAUTH_ERRORS: ReadonlyMap<number, string> = new Map([
+  [401, 'invalid_client'],
+  [403, 'unauthorized_client'],
+  [429, 'temporarily_unavailable'],
+  [503, 'temporarily_unavailable'],
+]);
+/** `error_description` is printable ASCII without the quote and the backslash (RFC 6749, 5.2). */
+const NOT_IN_DESCRIPTION = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
+
 /** The path of a request target, without its query: that could hold what must not be echoed. */
 export function pathOf(url: string): string {
   const query = url.indexOf('?');
@@ -69,6 +90,15 @@ export function errorBody(surface: Surface, refusal: Refusal, requestId: string,
         contentType: JSON_TYPE,
         text: JSON.stringify({
           error: { code: refusal.status, message: refusal.message, status: googleStatus(refusal.status) },
+        }),
+      };
+    case 'oauth':
+      return {
+        contentType: JSON_TYPE,
+        text: JSON.stringify({
+          error: oauthError(refusal),
+          error_description: oauthDescription(refusal),
+          request_id: requestId,
         }),
       };
     case 'core':
@@ -118,4 +148,16 @@ function anthropicType(status: number): string {
 
 function googleStatus(status: number): string {
   return GOOGLE_STATUSES.get(status) ?? (status >= 500 ? 'INTERNAL' : 'INVALID_ARGUMENT');
+}
+
+function oauthError({ code, status }: Refusal): string {
+  if (OAUTH_CODES.has(code)) return code;
+  return OAUTH_ERRORS.get(status) ?? (status >= 500 ? 'server_error' : 'invalid_request');
+}
+
+/** Whoever forgot the header may have put the secret into the body, where nobody reads it. */
+function oauthDescription({ code, message }: Refusal): string {
+  if (code === 'missing_credentials')
+    return 'Authenticate with HTTP Basic: client_id and client_secret. In the body they are not read.';
+  return message.replaceAll('"', "'").replaceAll(NOT_IN_DESCRIPTION, '?');
 }

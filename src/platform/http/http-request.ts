@@ -24,7 +24,7 @@ export type HttpRequest = FastifyRequest;
 export type HttpReply = FastifyReply;
 
 /** The dialect a caller expects its errors in, told by the path alone (contract, section 1). */
-export type Surface = 'openai' | 'anthropic' | 'google' | 'core';
+export type Surface = 'openai' | 'anthropic' | 'google' | 'oauth' | 'core';
 
 /** Gemini's methods, which its newer SDKs ask for under `/v1` instead of `/v1beta`. */
 const GEMINI_METHOD = /:(?:[a-z]\w*Contents?|countTokens)(?:\?|$)/;
@@ -35,5 +35,6 @@ export function surfaceOf(url: string): Surface {
   if (url.startsWith('/v1/models/') && GEMINI_METHOD.test(url)) return 'google';
   if (url.startsWith('/v1/')) return 'openai';
   if (url.startsWith('/v1beta/')) return 'google';
+  if (url.startsWith('/oauth/')) return 'oauth';
   return 'core';
 }

@@ -53,7 +53,7 @@ const CASES: ReadonlyMap<ErrorCase, readonly [description: string, example: Refu
   ['default', ['Any other refusal, in the same form.', INTERNAL_ERROR]],
 ]);
 
-const SURFACES: readonly Surface[] = ['core', 'openai', 'anthropic', 'google'];
+const SURFACES: readonly Surface[] = ['core', 'openai', 'anthropic', 'google', 'oauth'];
 const text = { type: 'string' } as const;
 
 const PROBLEM: Schema = {
@@ -97,6 +97,15 @@ const SCHEMAS: Readonly<Record<Surface, readonly [name: string, schema: Schema]>
         error: { type: 'object', required: ['type', 'message'], properties: { type: text, message: text } },
         request_id: text,
       },
+    },
+  ],
+  oauth: [
+    'OAuthError',
+    {
+      type: 'object',
+      description: 'RFC 6749, section 5.2.',
+      required: ['error', 'error_description', 'request_id'],
+      properties: { error: text, error_description: text, request_id: text },
     },
   ],
   google: ['GoogleError', wrapped({ code: { type: 'integer' }, message: text, status: text })],

@@ -20,6 +20,8 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['LLM: Gemini', "Gemini's API, which names the model and the method in the path."],
   ['query', 'One question to a model.'],
   ['clients', 'Who may call, and with what permissions.'],
+  ['access', 'Roles, permissions and grants: who may do what, where and when, and why.'],
+  ['tokens', 'Short-lived access: given out, renewed, revoked, looked at.'],
   ['rate limits', 'How often and how much at once: what is in force, for whom, and why a request was refused.'],
   ['ip rules', 'Which addresses are let in, which are kept out, and for how long.'],
   ['api logs', 'What was called, by whom, with what result.'],

@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { type Transaction, Transactions } from '../../platform/database/transactions.js';
+import { type AuditOrigin, AuditService } from '../../records/audit/audit.service.js';
+import { RefreshFamilies } from './refresh-families.service.js';
+import type { FamilyState, RotationOutcome } from './refresh-tokens.repository.js';
+import { type Follow, TokenChanges } from './token-changes.js';
+
+/** What else becomes of a refresh, in the transaction that decides it and after it. */
+@Injectable()
+export class RefreshEffects {
+  constructor(
+    private readonly transactions: Transactions,
+    private readonly families: RefreshFamilies,
+    private readonly changes: TokenChanges,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** As `Transactions.run`. */
+  inTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.transactions.run(work);
+  }
+
+  /** Records the outcome; a second use ends the session too. Resolves to what is then to be followed. */
+  async record(outcome: RotationOutcome, origin: AuditOrigin, transaction: Transaction): Promise<Follow | null> {
+    if (outcome.outcome === 'rotated') await this.#note('token.refresh', outcome, origin, transaction);
+    if (outcome.outcome !== 'reused') return null;
+    await this.families.end(outcome, 'token_reuse', transaction);
+    await this.#note('token.reuse_detected', outcome, origin, transaction);
+    return this.changes.ofUser(outcome.userId, transaction);
+  }
+
+  #note(
+    action: 'token.refresh' | 'token.reuse_detected',
+    { userId, sessionId, familyId }: FamilyState,
+    origin: AuditOrigin,
+    transaction: Transaction,
+  ): Promise<void> {
+    const details = { session_id: sessionId, family_id: familyId };
+    const subject = { type: 'user', id: userId } as const;
+    return this.audit.record(
+      { action, origin, subject, details, ...(action === 'token.reuse_detected' && { outcome: 'refused' }) },
+      transaction,
+    );
+  }
+}
