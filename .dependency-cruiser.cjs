@@ -65,7 +65,7 @@ module.exports = {
         pathNot: [
           '^src/platform/database/',
           '^src/records/',
-          'clients-list\\.repository\\.ts$',
+          '(clients|users)-list\\.repository\\.ts$',
           'clients-command\\.module\\.ts$',
           '\\.spec\\.ts$',
         ],

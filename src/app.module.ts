@@ -5,14 +5,17 @@ import { AccessModule } from './identity/access/access.module.js';
 import { AuthGuard } from './identity/auth/auth.guard.js';
 import { AuthModule } from './identity/auth/auth.module.js';
 import { ClientsModule } from './identity/clients/clients.module.js';
-import { TokensModule } from './identity/tokens/tokens.module.js';
 import { PrincipalsModule } from './identity/principals/principals.module.js';
+import { TokensModule } from './identity/tokens/tokens.module.js';
+import { UsersModule } from './identity/users/users.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
 import type { Settings } from './platform/config/settings.js';
 import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { ApiLogModule } from './records/api-log/api-log.module.js';
+import { DeniedPermissionsModule } from './records/audit/denials/denied-permissions.module.js';
+import { AuditLogsModule } from './records/audit/reading/audit-logs.module.js';
 import { GatewayModule } from './traffic/gateway/gateway.module.js';
 import { IpGateGuard } from './traffic/rate-limit/ip-gate/ip-gate.guard.js';
 import { IpGateModule } from './traffic/rate-limit/ip-gate/ip-gate.module.js';
@@ -34,10 +37,13 @@ export class AppModule {
         HttpModule,
         HealthModule,
         ApiLogModule,
+        AuditLogsModule,
+        DeniedPermissionsModule,
         PrincipalsModule,
         ClientsModule,
         TokensModule,
         AccessModule,
+        UsersModule,
         AuthModule,
         IpGateModule,
         RateLimitModule,

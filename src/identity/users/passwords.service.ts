@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidRequestError } from '../../kernel/app-error.js';
 import { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
 import type { Transaction } from '../../platform/database/transactions.js';
+import { AdministratorsService } from '../access/administrators/administrators.service.js';
 import { needsRehash, SecretHasher } from '../hashing/secret-hasher.service.js';
 import { type PasswordOwner, PasswordPolicy } from './password-policy.js';
 import { normalizedPassword, preHash } from './password-text.js';
@@ -15,9 +15,23 @@ export interface PasswordHolder {
   readonly passwordHash: string | null;
 }
 
-/** A password that was found acceptable and hashed; for the statement that stores it. */
-export interface HashedPassword {
+/** The hash of a password that was found acceptable, for whatever stores it. */
+export interface AcceptedPassword {
   readonly hash: string;
+}
+
+/** Whose password it is to be. */
+export interface FuturePasswordHolder extends Pick<PasswordOwner, 'email' | 'name'> {
+  readonly id: string;
+}
+
+export interface PasswordChange {
+  /** The session that goes on. */
+  readonly keepSessionId?: string;
+  /** When the password was last changed as far as the caller knows: one that was changed since stays. */
+  readonly lastChangedAt?: Date | null;
+  /** The address of whoever showed that they read the user's mail. */
+  readonly provedFrom?: string;
 }
 
 /** What is hashed where what was sent can be nobody's password: a refusal must not be told by its time. */
@@ -36,6 +50,7 @@ export class PasswordsService {
     private readonly policy: PasswordPolicy,
     private readonly repository: UserPasswordsRepository,
     private readonly lifecycle: UserLifecycle,
+    private readonly administrators: AdministratorsService,
     settings: Settings,
   ) {
     this.#cost = settings.PASSWORD_BCRYPT_COST;
@@ -61,6 +76,11 @@ export class PasswordsService {
     return true;
   }
 
+  /** As `verify`, for a user by id. Rejects with the driver's error when PostgreSQL is away. */
+  async verifyOf(userId: string, password: Secret): Promise<boolean> {
+    return this.verify({ id: userId, passwordHash: await this.repository.find(userId) }, password);
+  }
+
   /**
    * Finds out whether a new password may be taken.
    *
@@ -71,30 +91,33 @@ export class PasswordsService {
     return this.policy.assertAcceptable(password, owner, location);
   }
 
-  /** The hash of a password that was found acceptable. @throws ServiceUnavailableError when too many hashes wait. */
-  async hash(password: Secret): Promise<HashedPassword> {
-    const normalized = normalizedPassword(password);
-    if (normalized === null)
-      throw new InvalidRequestError([{ location: 'body.password', message: 'is not a password' }]);
+  /** Checks a new password for a user who is there, and hashes it. Throws as `assertAcceptable` does. */
+  async accept(password: Secret, holder: FuturePasswordHolder, location?: string): Promise<AcceptedPassword> {
+    const isAdministrator = await this.administrators.isAdministrator(holder.id);
+    return this.acceptFrom(password, { ...holder, isAdministrator }, location);
+  }
+
+  /** Checks a new password for somebody who may not be a user yet, and hashes it. Throws as `assertAcceptable` does. */
+  async acceptFrom(password: Secret, owner: PasswordOwner, location?: string): Promise<AcceptedPassword> {
+    await this.assertAcceptable(password, owner, location);
+    const normalized = normalizedPassword(password) ?? NOBODYS;
     return { hash: await this.hasher.hash(preHash(normalized), this.#cost) };
   }
 
   /**
-   * Gives the user this password, ends what was made under the one before (`UserLifecycle`), and voids every token of a
-   * reset that was under way. Only an active user has a password to change.
+   * Gives an active user this password, ends what was made under the one before (`UserLifecycle`), and voids every token
+   * of a reset that was under way.
    *
-   * @param keepSessionId the session that goes on.
-   * @returns whether there was such a user.
+   * @returns false when there is no such user, or the password was changed since.
    */
   async change(
     userId: string,
-    password: HashedPassword,
+    { hash }: AcceptedPassword,
     transaction: Transaction,
-    keepSessionId?: string,
+    { lastChangedAt, ...about }: PasswordChange = {},
   ): Promise<boolean> {
-    if (!(await this.repository.store(userId, password.hash, transaction))) return false;
-    const event = { type: 'password_changed', userId } as const;
-    await this.lifecycle.tell(keepSessionId === undefined ? event : { ...event, keepSessionId }, transaction);
+    if (!(await this.repository.replace(userId, hash, transaction, lastChangedAt))) return false;
+    await this.lifecycle.tell({ type: 'password_changed', userId, ...about }, transaction);
     return true;
   }
 

@@ -7,6 +7,8 @@ export interface UserLifecycleEvent {
   readonly userId: string;
   /** `password_changed`: the session in which it was, which goes on. */
   readonly keepSessionId?: string;
+  /** `password_changed`: the address of whoever showed that they read the user's mail. */
+  readonly provedFrom?: string;
   /** `deleted`: who takes over what they owned; null: it is disabled. */
   readonly heirId?: string | null;
 }

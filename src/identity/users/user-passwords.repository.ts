@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, IsNull } from 'typeorm';
 import type { Transaction } from '../../platform/database/transactions.js';
 import { OneTimeTokenEntity } from './one-time-token.entity.js';
 import { UserEntity } from './user.entity.js';
+
+/** By PostgreSQL's clock. */
+const NOW = () => 'now()';
 
 /** The hashes of passwords. Every call rejects with the driver's error when PostgreSQL is away. */
 @Injectable()
@@ -19,14 +22,50 @@ export class UserPasswordsRepository {
     return found?.passwordHash ?? null;
   }
 
-  /** Stores the hash of an active user's new password; a reset that was under way is void. False: there is none such. */
-  async store(userId: string, passwordHash: string, transaction: Transaction): Promise<boolean> {
+  /**
+   * Stores the hash of an active user's new password; a reset that was under way is void.
+   *
+   * @param lastChangedAt when it was last changed as far as the caller knows.
+   * @returns false when there is none such, or it was changed since.
+   */
+  async replace(
+    userId: string,
+    passwordHash: string,
+    transaction: Transaction,
+    lastChangedAt?: Date | null,
+  ): Promise<boolean> {
     const { affected } = await transaction.update(
       UserEntity,
-      { id: userId, status: 'active' },
-      { passwordHash, passwordChangedAt: () => 'now()' },
+      {
+        id: userId,
+        status: 'active',
+        ...(lastChangedAt !== undefined && { passwordChangedAt: lastChangedAt ?? IsNull() }),
+      },
+      { passwordHash, passwordChangedAt: NOW },
     );
     await transaction.delete(OneTimeTokenEntity, { userId, purpose: 'reset_password' });
+    return affected === 1;
+  }
+
+  /** Makes an invited user an active one, whose address is proved. False: there is none such. */
+  async activate(
+    userId: string,
+    passwordHash: string,
+    name: string | undefined,
+    transaction: Transaction,
+  ): Promise<boolean> {
+    const { affected } = await transaction.update(
+      UserEntity,
+      { id: userId, status: 'invited' },
+      {
+        status: 'active',
+        passwordHash,
+        passwordChangedAt: NOW,
+        emailVerifiedAt: NOW,
+        ...(name !== undefined && { name }),
+      },
+    );
+    await transaction.delete(OneTimeTokenEntity, { userId, purpose: 'invite' });
     return affected === 1;
   }
 

@@ -14,9 +14,7 @@ export type UserToInsert = Pick<UserEntity, 'id' | 'email' | 'emailKey' | 'name'
   Partial<Pick<UserEntity, 'emailVerifiedAt' | 'passwordHash' | 'passwordChangedAt'>>;
 
 /** The fields of a user that can change; an absent one stays. */
-export type UserFields = Partial<
-  Pick<UserEntity, 'email' | 'emailKey' | 'name' | 'status' | 'tier' | 'emailVerifiedAt' | 'passwordHash'>
->;
+export type UserFields = Partial<Pick<UserEntity, 'name' | 'status' | 'tier'>>;
 
 const UNIQUE_VIOLATION = '23505';
 
@@ -66,10 +64,14 @@ export class UsersRepository {
     return this.find(user.id, transaction);
   }
 
-  /** Null when somebody else has that e-mail address already: the transaction can then only be undone. */
-  async update(id: string, fields: UserFields, transaction: Transaction): Promise<User | null> {
+  async update(id: string, fields: UserFields, transaction: Transaction): Promise<void> {
+    await transaction.update(UserEntity, { id }, fields);
+  }
+
+  /** Gives the user an address that is proved; null when somebody else has it: the transaction can then only be undone. */
+  async setEmail(id: string, email: string, emailKey: string, transaction: Transaction): Promise<User | null> {
     try {
-      await transaction.update(UserEntity, { id }, fields);
+      await transaction.update(UserEntity, { id }, { email, emailKey, emailVerifiedAt: () => 'now()' });
     } catch (error) {
       if (isUniqueViolation(error)) return null;
       throw error;

@@ -1,3 +1,4 @@
+const GRANT = ['user_id', 'role_id', 'role', 'effect', 'scope', 'conditions', 'expires_at', 'reason'] as const;
 const ALLOW_LISTS = ['allowed_addresses', 'allowed_models', 'allowed_providers'] as const;
 
 /**
@@ -39,7 +40,7 @@ export const AUDIT_ACTIONS = {
   'user.password_change': [],
   'user.password_reset': [],
   'user.email_change': ['email', 'previous_email'],
-  'user.sign_in': ['session_id', 'mode', 'known_device', 'replaced_session_id'],
+  'user.sign_in': ['session_id', 'mode', 'known_device'],
   'user.sign_in_failed': ['account', 'reason', 'known_device'],
   'user.locked_out': ['account', 'reason', 'known_device'],
   'user.sign_out': ['session_id'],
@@ -49,6 +50,31 @@ export const AUDIT_ACTIONS = {
   'session.new_country': ['user_id', 'device', 'country'],
   'session.impossible_travel': ['user_id', 'from_country', 'to_country', 'distance_km', 'speed_kmh', 'minutes'],
   'session.concurrent_countries': ['user_id', 'country', 'other_countries'],
+  'role.create': ['name', 'permissions', 'parents'],
+  'role.update': ['name', 'permissions', 'parents', 'previous_name', 'previous_permissions', 'previous_parents'],
+  'role.delete': ['name', 'permissions', 'parents'],
+  'permission.create': ['description'],
+  'permission.update': ['description', 'previous_description'],
+  'permission.delete': ['description'],
+  'grant.create': GRANT,
+  'grant.update': [...GRANT, 'previous_conditions', 'previous_expires_at', 'previous_reason'],
+  'grant.revoke': GRANT,
+  'permission.denied': ['permission', 'code', 'suppressed'],
+  'audit.read': [
+    'created_after',
+    'created_before',
+    'action',
+    'outcome',
+    'actor_type',
+    'actor_id',
+    'user_id',
+    'subject_type',
+    'subject_id',
+    'session_id',
+    'request_id',
+    'rows',
+    'further',
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

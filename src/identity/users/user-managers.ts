@@ -1,0 +1,19 @@
+import { Injectable } from '@nestjs/common';
+import { AuthUnavailableError } from '../../kernel/app-error.js';
+import { ADMIN_SCOPE } from '../../kernel/handler-marks.js';
+import type { HttpRequest } from '../../platform/http/http-request.js';
+import { originOf } from '../../records/audit/audit.service.js';
+import { AccessService } from '../access/access.service.js';
+import type { UserManager } from './user-manager.js';
+
+/** Callers, as far as what they hold limits what they may do with users. From memory, whatever is away. */
+@Injectable()
+export class UserManagers {
+  constructor(private readonly access: AccessService) {}
+
+  of(request: HttpRequest): UserManager {
+    if (request.identity === null) throw new AuthUnavailableError();
+    const held = this.access.permissionsOf(request.identity.state, this.access.contextOf(request));
+    return { origin: originOf(request), administers: held.includes(ADMIN_SCOPE) };
+  }
+}
