@@ -1,10 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { buildAccess } from '../../../test/support/access.js';
 import { UNRESTRICTED } from '../../../test/support/attempts.js';
+import { buildSettings } from '../../../test/support/build-settings.js';
 import { AmbiguousCredentialsError, InvalidApiKeyError, MissingCredentialsError } from '../../kernel/app-error.js';
 import type { ClientAuth, RequestIdentity } from '../../kernel/auth-state.js';
 import { Public, Require } from '../../kernel/handler-marks.js';
 import { RequestRecord } from '../../kernel/request-record.js';
+import { SessionCookieService } from '../sessions/session-cookie.service.js';
 import { AuthGuard } from './auth.guard.js';
 import type { AuthStrategy } from './auth-strategy.js';
 import { ByotStrategy } from './strategies/byot.strategy.js';
@@ -37,7 +39,7 @@ function strategyOf(authenticate: () => RequestIdentity | Promise<RequestIdentit
 
 function ask(route: keyof Routes, rawHeaders: string[], ...strategies: AuthStrategy[]) {
   const request = {
-    raw: { rawHeaders },
+    raw: { rawHeaders, method: 'GET', headers: {} },
     record: new RequestRecord('r', 'GET', '127.0.0.1', 'none', 0),
     identity: null as RequestIdentity | null,
   };
@@ -46,7 +48,7 @@ function ask(route: keyof Routes, rawHeaders: string[], ...strategies: AuthStrat
     getClass: () => Routes,
     getArgByIndex: () => request,
   } as unknown as ExecutionContext;
-  const guard = new AuthGuard(strategies, buildAccess());
+  const guard = new AuthGuard(strategies, buildAccess(), new SessionCookieService(buildSettings()));
   return { request, outcome: () => guard.canActivate(context) };
 }
 

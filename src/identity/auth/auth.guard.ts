@@ -3,6 +3,7 @@ import { AmbiguousCredentialsError, MissingCredentialsError } from '../../kernel
 import { type RequestIdentity, selfOf } from '../../kernel/auth-state.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { AccessService } from '../access/access.service.js';
+import { type SessionCookie, SessionCookieService } from '../sessions/session-cookie.service.js';
 import { AUTH_STRATEGIES, type AuthStrategy, type IdentityClaim } from './auth-strategy.js';
 import { readCredentialHeaders } from './credential-headers.js';
 
@@ -12,10 +13,15 @@ import { readCredentialHeaders } from './credential-headers.js';
  */
 @Injectable()
 export class AuthGuard implements CanActivate {
+  readonly #readSession: (rawHeaders: readonly string[]) => SessionCookie | null;
+
   constructor(
     @Inject(AUTH_STRATEGIES) private readonly strategies: readonly AuthStrategy[],
     private readonly access: AccessService,
-  ) {}
+    cookies: SessionCookieService,
+  ) {
+    this.#readSession = (rawHeaders) => cookies.read(rawHeaders);
+  }
 
   /**
    * Answers at once, without a promise, for a remembered credential.
@@ -31,7 +37,7 @@ export class AuthGuard implements CanActivate {
   }
 
   #claimOf(request: HttpRequest): IdentityClaim {
-    const credentials = readCredentialHeaders(request.raw.rawHeaders);
+    const credentials = readCredentialHeaders(request.raw, this.#readSession);
     let claim: IdentityClaim | null = null;
     for (const strategy of this.strategies) {
       const recognised = strategy.recognise(credentials);

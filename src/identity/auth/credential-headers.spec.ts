@@ -1,8 +1,13 @@
 import { AmbiguousCredentialsError, InvalidRequestError } from '../../kernel/app-error.js';
-import { readCredentialHeaders } from './credential-headers.js';
+import { Secret } from '../../kernel/secret.js';
+import { bearerJwtOf, readCredentialHeaders } from './credential-headers.js';
 
 const IDENTITY_HEADERS = ['Authorization', 'X-API-Key', 'api-key', 'x-goog-api-key'];
-const read = (...lines: [string, string][]) => readCredentialHeaders(lines.flat());
+const COOKIE = { userId: 'usr', sessionId: 'ses', secret: new Secret('s') };
+const read = (...lines: [string, string][]) =>
+  readCredentialHeaders({ rawHeaders: lines.flat(), method: 'GET', headers: {} }, (rawHeaders) =>
+    rawHeaders.includes('session') ? COOKIE : null,
+  );
 
 describe('readCredentialHeaders', () => {
   it.each(IDENTITY_HEADERS)('reads %s in any case', (name) => {
@@ -56,11 +61,37 @@ describe('readCredentialHeaders', () => {
   it('finds nothing in look-alikes', () => {
     expect(read(['X-API-Keys', 'a'], ['Authorisation', 'b'], ['apikey', 'c'], ['X-Provider', 'openai'])).toEqual({
       identity: null,
+      session: null,
       providerToken: null,
     });
   });
 
   it('prints no credential', () => {
     expect(JSON.stringify(read(['X-API-Key', 'canary-1'], ['X-Provider-Token', 'canary-2']))).not.toContain('canary');
+  });
+
+  it('reads the cookie of a session, beside whatever else there is', () => {
+    expect(read(['cookie', 'session']).session).toMatchObject({ cookie: COOKIE, request: { method: 'GET' } });
+    expect(read(['Cookie', 'other']).session).toBeNull();
+    expect(read(['X-API-Key', 'k'], ['COOKIE', 'session'])).toMatchObject({
+      identity: { header: 'api-key' },
+      session: { cookie: COOKIE },
+    });
+  });
+});
+
+describe('bearerJwtOf', () => {
+  const of = (header: 'authorization' | 'api-key', value: string) => bearerJwtOf({ header, value: new Secret(value) });
+
+  it.each(['Bearer a.b.c', 'bearer a.b.c', 'BEARER a.b.c'])('takes %s for one', (value) => {
+    expect(of('authorization', value)).toBe('a.b.c');
+  });
+
+  it.each(['Bearer abc', 'DPoP a.b.c', 'a.b.c', 'Basic a.b', ''])('does not take %j for one', (value) => {
+    expect(of('authorization', value)).toBeNull();
+  });
+
+  it('is not looked for in the headers of keys', () => {
+    expect(of('api-key', 'Bearer a.b.c')).toBeNull();
   });
 });

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import { AmbiguousCredentialsError, type FieldError, InvalidRequestError } from '../../kernel/app-error.js';
 import { BYOT_PROVIDERS, type ByotProvider, type ProviderToken } from '../../kernel/auth-state.js';
 import { Secret } from '../../kernel/secret.js';
+import type { SessionCookie } from '../sessions/session-cookie.service.js';
 
 /** The one identity a request claims, as its header carried it. */
 export interface PresentedIdentity {
@@ -8,10 +10,20 @@ export interface PresentedIdentity {
   readonly value: Secret;
 }
 
+/** As much of a request as its credentials are read from, and the page that made it judged by. */
+export type PresentingRequest = Pick<IncomingMessage, 'rawHeaders' | 'method' | 'headers'>;
+
+/** The session a browser's cookie claims, and the request it came with. */
+export interface PresentedSession {
+  readonly cookie: SessionCookie;
+  readonly request: PresentingRequest;
+}
+
 /** Every credential of a request. Only what is behind this file's function ever reads the headers themselves. */
 export interface PresentedCredentials {
   readonly identity: PresentedIdentity | null;
   readonly providerToken: ProviderToken | null;
+  readonly session: PresentedSession | null;
 }
 
 const MAX_PROVIDER_TOKEN = 4_096;
@@ -19,7 +31,7 @@ const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
 
 /** Header names by length, so that most headers of a request cost one look at their length. */
 const LENGTHS = new Set(
-  ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-provider-token', 'x-provider'].map(
+  ['authorization', 'cookie', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-provider-token', 'x-provider'].map(
     (name) => name.length,
   ),
 );
@@ -31,7 +43,12 @@ const LENGTHS = new Set(
  * @throws AmbiguousCredentialsError for two identities, or one of these headers twice; InvalidRequestError for a
  *   provider or provider token that is not one.
  */
-export function readCredentialHeaders(rawHeaders: readonly string[]): PresentedCredentials {
+export function readCredentialHeaders(
+  request: PresentingRequest,
+  readSession: (rawHeaders: readonly string[]) => SessionCookie | null,
+): PresentedCredentials {
+  const { rawHeaders } = request;
+  let hasCookies = false;
   let identity: PresentedIdentity | null = null;
   let token: string | null = null;
   let provider: string | null = null;
@@ -50,6 +67,9 @@ export function readCredentialHeaders(rawHeaders: readonly string[]): PresentedC
         if (identity !== null) throw ambiguous();
         identity = { header: 'api-key', value: new Secret(value) };
         break;
+      case 'cookie':
+        hasCookies = true;
+        break;
       case 'x-provider-token':
         if (token !== null) throw ambiguous();
         token = value;
@@ -60,7 +80,22 @@ export function readCredentialHeaders(rawHeaders: readonly string[]): PresentedC
         break;
     }
   }
-  return { identity, providerToken: token === null ? null : readProviderToken(token, provider) };
+  const cookie = hasCookies ? readSession(rawHeaders) : null;
+  return {
+    identity,
+    session: cookie === null ? null : { cookie, request },
+    providerToken: token === null ? null : readProviderToken(token, provider),
+  };
+}
+
+const BEARER = 'bearer ';
+
+/** The JWT in an `Authorization` header (RFC 6750); null for anything else. No key of ours has a dot, and every JWT has. */
+export function bearerJwtOf({ header, value }: PresentedIdentity): string | null {
+  if (header !== 'authorization') return null;
+  const text = value.reveal();
+  if (!text.includes('.') || text.slice(0, BEARER.length).toLowerCase() !== BEARER) return null;
+  return text.slice(BEARER.length);
 }
 
 function ambiguous(): AmbiguousCredentialsError {

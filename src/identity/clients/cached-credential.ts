@@ -65,3 +65,19 @@ export function isActive(credential: Pick<CredentialRecord, 'status' | 'expiresA
 export function hasExpired(limited: { readonly expiresAt: number | null }, now: number): boolean {
   return limited.expiresAt !== null && limited.expiresAt <= now;
 }
+
+/** Keeps the digests of secrets that are still what they were: same id, same hash. */
+export function carryDigests(
+  fresh: CredentialRecord & Pick<CachedCredential, 'checkedAt'>,
+  former: CachedCredential | undefined,
+): CachedCredential {
+  return {
+    ...fresh,
+    secrets: fresh.secrets.map((secret) => ({
+      ...secret,
+      digest:
+        former?.secrets.find((other) => other.id === secret.id && other.hashedSecret === secret.hashedSecret)?.digest ??
+        null,
+    })),
+  };
+}

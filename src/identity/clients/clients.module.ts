@@ -11,7 +11,7 @@ import { AuditModule } from '../../records/audit/audit.module.js';
 import { AccessModule } from '../access/access.module.js';
 import { HashingModule } from '../hashing/hashing.module.js';
 import { PrincipalsModule } from '../principals/principals.module.js';
-import { UserTableModule } from '../users/user-table.module.js';
+import { UsersModule } from '../users/users.module.js';
 import { ApiKeySecretsController } from './api-key-secrets.controller.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
@@ -49,6 +49,7 @@ import { Grantors } from './grantors.js';
 import { LeakedKeysController } from './leaked-keys.controller.js';
 import { LeakedKeysRepository } from './leaked-keys.repository.js';
 import { LeakedKeysService } from './leaked-keys.service.js';
+import { OwnerDepartures } from './owner-departures.js';
 import { Revocations } from './revocations.js';
 import { SecretEnds } from './secret-ends.service.js';
 import { SecretMatcher } from './secret-matcher.js';
@@ -59,7 +60,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([ClientEntity, ClientSecretEntity, CredentialFenceEntity, ExpiryWarningEntity]),
-    UserTableModule,
+    UsersModule,
     PrincipalsModule,
     AccessModule,
     DatabaseModule,
@@ -108,6 +109,7 @@ import { SecretUsesRepository } from './secret-uses.repository.js';
     ClientAnswers,
     Grantors,
     ApiKeysService,
+    OwnerDepartures,
     LeakedKeysRepository,
     LeakedKeysService,
     SecretEnds,

@@ -6,7 +6,7 @@ import type { ClientAuth, CredentialFence } from '../../kernel/auth-state.js';
 import { RedisService } from '../../platform/redis/redis.service.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { type ApiKey, parseApiKey, parseClientCredentials } from './api-key.js';
-import { type CachedCredential, isActive } from './cached-credential.js';
+import { type CachedCredential, carryDigests, isActive } from './cached-credential.js';
 import { CredentialCache, clientAuthOf, type RememberedCredential } from './credential-cache.js';
 import { CredentialReader } from './credential-reader.js';
 import { CredentialSeal } from './credential-seal.js';
@@ -244,23 +244,5 @@ function withDigest(credential: CachedCredential, secretId: string, digest: stri
   return {
     ...credential,
     secrets: credential.secrets.map((secret) => (secret.id === secretId ? { ...secret, digest } : secret)),
-  };
-}
-
-/** Keeps the digests of secrets that are still what they were: same id, same hash. */
-function carryDigests(
-  fresh: Omit<CachedCredential, 'secrets'> & {
-    readonly secrets: readonly Omit<CachedCredential['secrets'][number], 'digest'>[];
-  },
-  former: CachedCredential | undefined,
-): CachedCredential {
-  return {
-    ...fresh,
-    secrets: fresh.secrets.map((secret) => ({
-      ...secret,
-      digest:
-        former?.secrets.find((other) => other.id === secret.id && other.hashedSecret === secret.hashedSecret)?.digest ??
-        null,
-    })),
   };
 }

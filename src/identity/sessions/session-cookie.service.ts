@@ -11,6 +11,8 @@ import {
   setSessionCookie,
 } from './session-cookie.js';
 
+export type { SessionCookie } from './session-cookie.js';
+
 /** The cookie of a session, and what keeps other sites' pages from using it. Nothing here waits or asks anybody. */
 @Injectable()
 export class SessionCookieService {

@@ -12,8 +12,8 @@ export class ByotStrategy implements AuthStrategy {
   readonly method = 'byot';
 
   recognise(presented: PresentedCredentials): IdentityClaim | null {
-    const { identity, providerToken } = presented;
-    if (identity !== null || providerToken === null) return null;
+    const { identity, session, providerToken } = presented;
+    if (identity !== null || session !== null || providerToken === null) return null;
     return { authenticate: () => byotIdentity({ kind: 'byot', method: 'byot', providerToken }) };
   }
 }

@@ -40,7 +40,11 @@ function authenticate(
   strategy = strategyWith({ client, fence: null }),
   token: ProviderToken | null = null,
 ) {
-  const claim = strategy.recognise({ identity: { header, value: new Secret(value) }, providerToken: token });
+  const claim = strategy.recognise({
+    identity: { header, value: new Secret(value) },
+    session: null,
+    providerToken: token,
+  });
   if (claim === null) throw new Error('not recognised');
   return claim.authenticate(FREE_ATTEMPT);
 }
@@ -80,7 +84,7 @@ describe('ClientCredentialsStrategy', () => {
   });
 
   it('recognises no request without an identity', () => {
-    expect(strategyWith({ client, fence }).recognise({ identity: null, providerToken })).toBeNull();
+    expect(strategyWith({ client, fence }).recognise({ identity: null, session: null, providerToken })).toBeNull();
   });
 
   it('carries a provider token beside the identity, for this request only', () => {

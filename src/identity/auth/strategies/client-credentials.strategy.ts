@@ -4,7 +4,7 @@ import type { AuthAttempt } from '../../../kernel/auth-attempt.js';
 import type { ClientAuth, CredentialFence, ProviderToken, RequestIdentity } from '../../../kernel/auth-state.js';
 import { type ClientCredential, CredentialService, type VerifiedCredential } from '../../clients/credential.service.js';
 import type { AuthStrategy, IdentityClaim } from '../auth-strategy.js';
-import type { PresentedCredentials, PresentedIdentity } from '../credential-headers.js';
+import { bearerJwtOf, type PresentedCredentials, type PresentedIdentity } from '../credential-headers.js';
 
 const CANONICAL_BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
@@ -18,10 +18,10 @@ export class ClientCredentialsStrategy implements AuthStrategy {
 
   constructor(private readonly credentials: CredentialService) {}
 
-  /** Claims every identity header: no other strategy reads them yet. */
+  /** Claims every identity header but those with a JWT. */
   recognise(presented: PresentedCredentials): IdentityClaim | null {
     const { identity, providerToken } = presented;
-    if (identity === null) return null;
+    if (identity === null || bearerJwtOf(identity) !== null) return null;
     return { authenticate: (attempt) => this.#authenticate(identity, providerToken, attempt) };
   }
 
