@@ -6,6 +6,8 @@ import { AuthGuard } from './identity/auth/auth.guard.js';
 import { AuthModule } from './identity/auth/auth.module.js';
 import { ClientsModule } from './identity/clients/clients.module.js';
 import { PrincipalsModule } from './identity/principals/principals.module.js';
+import { SessionsModule } from './identity/sessions/sessions.module.js';
+import { SignInModule } from './identity/sign-in/sign-in.module.js';
 import { TokensModule } from './identity/tokens/tokens.module.js';
 import { UsersModule } from './identity/users/users.module.js';
 import { ConfigModule } from './platform/config/config.module.js';
@@ -40,10 +42,12 @@ export class AppModule {
         AuditLogsModule,
         DeniedPermissionsModule,
         PrincipalsModule,
+        SessionsModule,
         ClientsModule,
         TokensModule,
         AccessModule,
         UsersModule,
+        SignInModule,
         AuthModule,
         IpGateModule,
         RateLimitModule,

@@ -173,6 +173,96 @@ export async function accessTokenOf(
   return token.reveal();
 }
 
+interface SignInOptions {
+  readonly password?: string;
+  readonly mode?: 'token' | 'cookie';
+  readonly remember?: boolean;
+  /** A cookie jar to sign in with, and to keep what is set in. */
+  readonly jar?: CookieJar;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The cookies of one browser. */
+export class CookieJar {
+  readonly cookies = new Map<string, string>();
+
+  /** Takes over what a response sets. */
+  keep(response: Response): void {
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      if (value === '' || /max-age=0/i.test(line)) this.cookies.delete(name);
+      else this.cookies.set(name, value);
+    }
+  }
+
+  /** The `Cookie` header. */
+  get header(): string {
+    return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+  }
+}
+
+/** `POST /api/v1/auth/login`, whatever comes of it. */
+export async function attemptSignIn(
+  app: Pick<TestApp, 'url'>,
+  person: Pick<Person, 'email' | 'password'>,
+  options: SignInOptions = {},
+): Promise<Response> {
+  const { jar, mode, remember, password = person.password, headers } = options;
+  const response = await fetch(`${app.url}/api/v1/auth/login`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(jar && jar.cookies.size > 0 && { cookie: jar.header }),
+      ...headers,
+    },
+    body: JSON.stringify({ email: person.email, password, mode, remember_me: remember }),
+  });
+  jar?.keep(response);
+  return response;
+}
+
+/** Somebody who is signed in. */
+export interface SignedInPerson extends Person {
+  readonly sessionId: string;
+  /** Empty in mode `cookie`. */
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly jar: CookieJar;
+  /** Empty in mode `token`. */
+  readonly csrfToken: string;
+  /** A request of theirs; with a cookie, its CSRF token is sent along. An object as `json` becomes the body. */
+  fetch(path: string, init?: RequestInit & { readonly json?: unknown }, app?: Pick<TestApp, 'url'>): Promise<Response>;
+}
+
+/** Signs in over HTTP, as anybody does. */
+export async function signIn(
+  app: Pick<TestApp, 'url'>,
+  person: Person,
+  options: SignInOptions = {},
+): Promise<SignedInPerson> {
+  const jar = options.jar ?? new CookieJar();
+  const response = await attemptSignIn(app, person, { ...options, jar });
+  const body = (await response.json()) as Record<string, string | undefined>;
+  if (response.status !== 200) throw new Error(`Signing in was answered ${response.status} ${body.code}.`);
+  const { access_token: accessToken = '', refresh_token: refreshToken = '', csrf_token: csrfToken = '' } = body;
+  return {
+    ...person,
+    sessionId: body.session_id ?? '',
+    accessToken,
+    refreshToken,
+    csrfToken,
+    jar,
+    fetch: (path, { json, ...init } = {}, at = app) => {
+      const headers = new Headers(init.headers);
+      if (accessToken !== '') headers.set('authorization', `Bearer ${accessToken}`);
+      else headers.set('cookie', jar.header);
+      if (csrfToken !== '') headers.set('x-csrf-token', csrfToken);
+      if (json !== undefined) headers.set('content-type', 'application/json');
+      return fetch(`${at.url}${path}`, { ...init, headers, ...(json !== undefined && { body: JSON.stringify(json) }) });
+    },
+  };
+}
+
 /** What is kept of a password, at the lowest cost. */
 function storedHash(password: string): string {
   const normalized = normalizedPassword(new Secret(password));

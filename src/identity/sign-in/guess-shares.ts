@@ -14,3 +14,15 @@ export function guessShares(perDay: number): GuessShares {
   const known = Math.max(1, Math.floor(perDay / 5));
   return { strangers: perDay - known, known, device: Math.ceil(known / 2) };
 }
+
+/** Failures in a row from which on the delay is as long as it gets: 2^10 seconds would be more. */
+const LONGEST_DELAY_FROM = 13;
+
+/** What an attempt brings about if it fails: the longest delay for the first time, or the end of the day's guesses. */
+export function lockoutBy(
+  { failures, guesses }: { readonly failures: number; readonly guesses: number },
+  share: number,
+): 'guesses' | 'delay' | null {
+  if (guesses >= share) return 'guesses';
+  return failures === LONGEST_DELAY_FROM ? 'delay' : null;
+}

@@ -42,7 +42,7 @@ interface Remembered {
 @Injectable()
 export class SignInLockout {
   readonly stats: LockoutStats = { account: 0, address: 0, device: 0 };
-  readonly #shares: GuessShares;
+  readonly shares: GuessShares;
   readonly #line = new AttemptLine(MAX_WAITING);
   readonly #refused = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
 
@@ -50,7 +50,7 @@ export class SignInLockout {
     private readonly attempts: SignInAttemptsRepository,
     settings: Settings,
   ) {
-    this.#shares = guessShares(settings.SIGN_IN_GUESSES_PER_DAY);
+    this.shares = guessShares(settings.SIGN_IN_GUESSES_PER_DAY);
   }
 
   /**
@@ -81,7 +81,7 @@ export class SignInLockout {
   async #reserveInTurn(keys: AttemptKeys, deadline: number): Promise<ReservedAttempt> {
     for (;;) {
       this.#assertNotRefused(keys);
-      const outcome = await this.attempts.reserve(keys, this.#shares);
+      const outcome = await this.attempts.reserve(keys, this.shares);
       if (outcome.verdict === 'reserved') return outcome;
       if (outcome.verdict !== 'busy') this.#remember(keys, outcome);
       if (outcome.verdict !== 'busy' || performance.now() + ASK_AGAIN_MS > deadline) throw this.#refusal(outcome);

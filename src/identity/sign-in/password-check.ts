@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { InvalidLoginError } from '../../kernel/identity-errors.js';
+import type { Secret } from '../../kernel/secret.js';
+import { addressKey } from '../../platform/http/address-key.js';
+import type { SignInFacts } from '../sessions/sessions.service.js';
+import { PasswordsService } from '../users/passwords.service.js';
+import { type SignInUser, UsersService } from '../users/users.service.js';
+import { FailedSignIns, type FailureReason } from './failed-sign-ins.js';
+import { type AttemptKeys, type ReservedAttempt, SignInAttemptsRepository } from './sign-in-attempts.repository.js';
+import { SignInDevices } from './sign-in-devices.js';
+import { SignInDigests } from './sign-in-digests.js';
+import { SignInLockout } from './sign-in-lockout.service.js';
+
+/** An attempt whose password was right, still reserved. */
+export interface PassedCheck {
+  readonly user: SignInUser;
+  readonly attempt: ReservedAttempt;
+  readonly keys: AttemptKeys;
+}
+
+/**
+ * Looks at e-mail address and password. All that can be wrong takes the same way: one look for the user, one for the
+ * device, one reservation, one bcrypt, one record.
+ */
+@Injectable()
+export class PasswordCheck {
+  constructor(
+    private readonly users: UsersService,
+    private readonly passwords: PasswordsService,
+    private readonly devices: SignInDevices,
+    private readonly digests: SignInDigests,
+    private readonly lockout: SignInLockout,
+    private readonly attempts: SignInAttemptsRepository,
+    private readonly failures: FailedSignIns,
+  ) {}
+
+  /**
+   * @throws RateLimitedError before anything is hashed; InvalidLoginError for whatever is not right; ServiceUnavailableError
+   *   when too many hashes wait, and then no guess was counted. The driver's error when PostgreSQL is away.
+   */
+  async pass(email: string, password: Secret, facts: SignInFacts): Promise<PassedCheck> {
+    const account = this.digests.account(this.users.emailKeyOf(email));
+    const user = await this.users.findForSignIn(email);
+    const device = await this.devices.known(user?.id ?? null, account, facts);
+    const keys = { account, address: addressKey(facts.address), device };
+    const attempt = await this.lockout.reserve(keys);
+    const right = await this.passwords.verify(user, password).catch(async (error: unknown) => {
+      await this.release(attempt);
+      throw error;
+    });
+    const reason = failureOf(user, right);
+    if (user === null || reason !== null) {
+      await this.failures.record({
+        attempt,
+        keys,
+        userId: user?.id ?? null,
+        reason: reason ?? 'unknown_user',
+        facts,
+      });
+      throw new InvalidLoginError();
+    }
+    return { user, attempt, keys };
+  }
+
+  /**
+   * The attempt was not decided, for reasons that are not the caller's. Never rejects: where it cannot be given back it
+   * counts, rather one guess too few than one too many.
+   */
+  async release({ id }: ReservedAttempt): Promise<void> {
+    await this.attempts.release(id).catch(() => undefined);
+  }
+}
+
+/** What is wrong, for the record alone; null: nothing. */
+function failureOf(user: SignInUser | null, right: boolean): FailureReason | null {
+  if (user === null) return 'unknown_user';
+  if (!right) return 'wrong_password';
+  if (user.status !== 'active') return user.status;
+  return user.emailVerifiedAt === null ? 'not_verified' : null;
+}
