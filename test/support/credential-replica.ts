@@ -85,7 +85,9 @@ export async function startCredentialReplica(
     registry,
     reads,
     authenticate: async (apiKey) => {
-      const claim = strategy.recognise(readCredentialHeaders(['X-API-Key', apiKey]));
+      const claim = strategy.recognise(
+        readCredentialHeaders({ rawHeaders: ['X-API-Key', apiKey], method: 'GET', headers: {} }, () => null),
+      );
       if (claim === null) throw new Error('The header was not recognised.');
       return (await claim.authenticate(FREE_ATTEMPT)).confirm();
     },
