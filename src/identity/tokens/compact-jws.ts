@@ -6,6 +6,7 @@ import { ALGORITHM, type VerificationKey } from './signing-key.js';
 const MAX_LENGTH = 4_096;
 /** r and s, 32 bytes each (RFC 7518, 3.4). */
 const SIGNATURE_BYTES = 64;
+const OPENING_BRACE = 0x7b;
 /** All that our headers hold. A key, a link to one, a chain or an extension in a header is a trick (RFC 8725, 3.10). */
 const HEADER_NAMES = ['alg', 'kid', 'typ'];
 
@@ -56,11 +57,10 @@ function readHeader(bytes: Buffer): JwsHeader | null {
 
 /** A JSON object, strictly read (see `parseJsonDocument`); null for anything else. */
 export function readJsonObject(bytes: Buffer): Readonly<Record<string, unknown>> | null {
+  // No byte-order mark or blank comes before it: what is one text for us must not be two.
+  if (bytes[0] !== OPENING_BRACE) return null;
   try {
-    const value = parseJsonDocument(bytes);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
+    return parseJsonDocument(bytes) as Record<string, unknown>;
   } catch {
     return null;
   }

@@ -44,6 +44,29 @@ describe('errorBody', () => {
     });
   });
 
+  it('answers where OAuth clients ask in the form of RFC 6749, with codes they know', () => {
+    const errorOf = (what: Refusal) => body('/oauth/token', what).body;
+    expect(
+      body('/oauth/token', new InvalidRequestError([{ location: 'body.scope', message: 'is "odd" \u00e4' }])),
+    ).toEqual({
+      contentType: 'application/json; charset=utf-8',
+      body: { error: 'invalid_request', error_description: "body.scope: is 'odd' ?", request_id: ID },
+    });
+    expect(errorOf({ ...refusal(400), code: 'unsupported_grant_type' }).error).toBe('unsupported_grant_type');
+    const codes = [400, 401, 403, 404, 415, 429, 500, 503].map((status) => errorOf(refusal(status)).error);
+    expect(codes).toEqual([
+      'invalid_request',
+      'invalid_client',
+      'unauthorized_client',
+      'invalid_request',
+      'invalid_request',
+      'temporarily_unavailable',
+      'server_error',
+      'temporarily_unavailable',
+    ]);
+    expect(errorOf({ ...refusal(401), code: 'missing_credentials' }).error_description).toContain('HTTP Basic');
+  });
+
   it("answers the OpenAI surface in OpenAI's form, with its own code for a spent quota", () => {
     expect(body('/v1/chat/completions', limited)).toEqual({
       contentType: 'application/json; charset=utf-8',
