@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AmbiguousCredentialsError } from '../../kernel/app-error.js';
 import { InvalidSessionError } from '../../kernel/identity-errors.js';
 import { isId } from '../../kernel/ids.js';
@@ -14,7 +14,8 @@ export interface SessionCookie {
   readonly secret: Secret;
 }
 
-/** 32 bytes; the last digit stands for four bits, so that each secret has one spelling. */
+const SECRET_BYTES = 32;
+/** The last digit stands for four bits, so that each secret has one spelling. */
 const SECRET_PATTERN = /^[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]$/;
 const VALUE_LENGTH = 24 + 1 + 24 + 1 + 43;
 
@@ -80,6 +81,11 @@ export function clearSessionCookie(): string {
 export function setCookie(name: string, value: string, maxAgeSeconds: number | null): string {
   const age = maxAgeSeconds === null ? '' : `; Max-Age=${maxAgeSeconds}`;
   return `${name}=${value}; Path=/${age}; Secure; HttpOnly; SameSite=Lax`;
+}
+
+/** A new secret for the cookie of a session. */
+export function newSecret(): Secret {
+  return new Secret(randomBytes(SECRET_BYTES).toString('base64url'));
 }
 
 /** What is kept of a session's secret. It is 256 random bits, so that one fast digest is enough. */

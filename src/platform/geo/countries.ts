@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { BlockList, isIP } from 'node:net';
-import { Injectable } from '@nestjs/common';
 import { Reader, type Response } from 'maxmind';
 import { InvalidSettingsError } from '../config/load-settings.js';
-import { Settings } from '../config/settings.js';
+import type { Settings } from '../config/settings.js';
 import { type Position, positionOfCountry } from './country-positions.js';
 
 /** Country and perhaps place, as the files of MaxMind, DB-IP and ip-location-db spell them. */
@@ -41,7 +40,6 @@ const LOCAL_RANGES = [
  * The country of an address, by a file in MaxMind's format that is read into memory once, at start. It never asks
  * anybody. What such files say is a guess: a VPN, a telephone abroad or a block that was sold give another country.
  */
-@Injectable()
 export class Countries {
   readonly #reader: Reader<Response>;
   readonly #local = new BlockList();
