@@ -32,7 +32,7 @@ interface Document {
   };
 }
 
-const PUBLIC = ['GET /health/live', 'GET /health/ready', 'POST /api/v1/leaked-keys'];
+const PUBLIC = ['GET /health/live', 'GET /health/ready', 'POST /api/v1/leaked-keys', 'POST /api/v1/auth/login'];
 
 let core: TestApp;
 let document: Document;
@@ -123,6 +123,7 @@ describe('the structure of /openapi.json', () => {
       'LLM: Gemini',
       'query',
       'clients',
+      'access',
       'rate limits',
       'ip rules',
       'api logs',

@@ -1,37 +1,60 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { DatabaseModule } from '../../platform/database/database.module.js';
+import { GeoModule } from '../../platform/geo/geo.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
+import { AuditModule } from '../../records/audit/audit.module.js';
+import { PrincipalsModule } from '../principals/principals.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessService } from './access.service.js';
 import { AccessDenials } from './access-denials.service.js';
-import { AdministratorsRepository } from './administrators/administrators.repository.js';
-import { AdministratorsService } from './administrators/administrators.service.js';
-import { CountryLookup, NO_COUNTRIES } from './check/country-lookup.js';
+import { AdministratorsModule } from './administrators/administrators.module.js';
+import { GrantEntity } from './grants/grant.entity.js';
+import { GrantsController } from './grants/grants.controller.js';
+import { GrantsRepository } from './grants/grants.repository.js';
+import { GrantsService } from './grants/grants.service.js';
 import { CustomPermissionEntity } from './permissions/custom-permission.entity.js';
+import { PermissionsController } from './permissions/permissions.controller.js';
+import { PermissionsRepository } from './permissions/permissions.repository.js';
+import { PermissionsService } from './permissions/permissions.service.js';
 import { ResourceOwners } from './resource-owners.service.js';
 import { RoleEntity } from './roles/role.entity.js';
+import { RoleChanges } from './roles/role-changes.service.js';
 import { RoleGraphRepository } from './roles/role-graph.repository.js';
 import { RoleGraphs } from './roles/role-graphs.service.js';
 import { RoleParentEntity } from './roles/role-parent.entity.js';
 import { RolePermissionEntity } from './roles/role-permission.entity.js';
+import { RolesController } from './roles/roles.controller.js';
+import { RolesRepository } from './roles/roles.repository.js';
+import { RolesService } from './roles/roles.service.js';
 
 /** What routes ask for, what roles and grants give, and the guard that holds identities to it. */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([RoleEntity, RolePermissionEntity, RoleParentEntity, CustomPermissionEntity]),
+    TypeOrmModule.forFeature([RoleEntity, RolePermissionEntity, RoleParentEntity, CustomPermissionEntity, GrantEntity]),
+    DatabaseModule,
     ReplicasModule,
+    AuditModule,
+    AdministratorsModule,
+    GeoModule,
+    PrincipalsModule,
   ],
+  controllers: [RolesController, PermissionsController, GrantsController],
   providers: [
     AccessService,
     AccessGuard,
     AccessDenials,
     ResourceOwners,
-    AdministratorsService,
-    AdministratorsRepository,
     RoleGraphs,
     RoleGraphRepository,
-    { provide: CountryLookup, useValue: NO_COUNTRIES },
+    RoleChanges,
+    RolesService,
+    RolesRepository,
+    PermissionsService,
+    PermissionsRepository,
+    GrantsService,
+    GrantsRepository,
   ],
-  exports: [AccessService, AccessGuard, AccessDenials, AdministratorsService, ResourceOwners],
+  exports: [AccessService, AccessGuard, AccessDenials, ResourceOwners, AdministratorsModule, GrantsService],
 })
 export class AccessModule {}

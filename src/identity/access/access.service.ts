@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { AddressNotAllowedError, type AppError, NotFoundError, PermissionDeniedError } from '../../kernel/app-error.js';
 import type { AuthState } from '../../kernel/auth-state.js';
 import { UserRequiredError } from '../../kernel/identity-errors.js';
+import { Countries } from '../../platform/geo/countries.js';
 import { AddressRanges } from '../../platform/http/address-ranges.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import type { AccessContext } from './check/access-context.js';
 import type { Reach } from './check/compiled-grants.js';
-import { CountryLookup } from './check/country-lookup.js';
 import { holds as holdsPermission, resourceOf } from './check/permission-terms.js';
 import { PrincipalCheck } from './check/principal-check.js';
 import { RequestContext } from './check/request-context.js';
@@ -35,7 +35,7 @@ export class AccessService {
   constructor(
     roles: RoleGraphs,
     private readonly clock: DatabaseClock,
-    private readonly countries: CountryLookup,
+    private readonly countries: Countries,
   ) {
     this.#check = new PrincipalCheck(() => roles.current);
   }

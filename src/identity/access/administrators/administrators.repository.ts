@@ -11,6 +11,15 @@ const ADMINISTERING = `
     SELECT child.role_id FROM role_parents AS child JOIN administering AS parent ON child.parent_id = parent.role_id
   )`;
 
+/** A role given everywhere, without conditions or end. */
+export interface PlainGrant {
+  readonly id: string;
+  readonly userId: string;
+  readonly roleId: string;
+  readonly grantedBy: string | null;
+  readonly reason: string;
+}
+
 /** Who administers everything. Every call rejects with the driver's error when PostgreSQL is away. */
 @Injectable()
 export class AdministratorsRepository {
@@ -19,6 +28,14 @@ export class AdministratorsRepository {
   /** Waits until no other transaction decides on roles, grants or administrators; held until this one ends. */
   async lock(transaction: Transaction): Promise<void> {
     await transaction.query(`SELECT pg_advisory_xact_lock(hashtextextended('core-nest:access', 0))`);
+  }
+
+  async giveRole({ id, userId, roleId, grantedBy, reason }: PlainGrant, transaction: Transaction): Promise<void> {
+    await transaction.query(
+      `INSERT INTO grants (id, user_id, role_id, effect, scope_type, granted_by, reason)
+       VALUES ($1, $2, $3, 'allow', 'all', $4, $5)`,
+      [id, userId, roleId, grantedBy, reason],
+    );
   }
 
   /** Active users who may do everything, everywhere, always and without end, and are denied nothing. */

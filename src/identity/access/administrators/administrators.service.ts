@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { LastAdministratorError } from '../../../kernel/identity-errors.js';
+import { newId } from '../../../kernel/ids.js';
 import type { Transaction } from '../../../platform/database/transactions.js';
+import { type AuditOrigin, AuditService } from '../../../records/audit/audit.service.js';
 import { AdministratorsRepository } from './administrators.repository.js';
 
 /**
@@ -11,7 +13,27 @@ export const OWNER_ROLE_ID = 'rol_000000000000000owner';
 /** Keeps somebody in charge. PostgreSQL alone decides; without it every call rejects with the driver's error. */
 @Injectable()
 export class AdministratorsService {
-  constructor(private readonly repository: AdministratorsRepository) {}
+  constructor(
+    private readonly repository: AdministratorsRepository,
+    private readonly audit: AuditService,
+  ) {}
+
+  /**
+   * Gives a user the role of an owner, everywhere and without end: for the first one, on the machine. It asks nobody's
+   * leave; who may call it has to be settled before. The caller sees the change of the user through.
+   *
+   * @param origin who does it, as the audit log has it.
+   */
+  async appoint(userId: string, origin: AuditOrigin, reason: string, transaction: Transaction): Promise<void> {
+    const id = newId('grt');
+    await this.repository.lock(transaction);
+    await this.repository.giveRole(
+      { id, userId, roleId: OWNER_ROLE_ID, grantedBy: origin.actorId, reason },
+      transaction,
+    );
+    const details = { user_id: userId, role_id: OWNER_ROLE_ID, role: 'owner', effect: 'allow', scope: 'all', reason };
+    await this.audit.record({ action: 'grant.create', origin, subject: { type: 'grant', id }, details }, transaction);
+  }
 
   /**
    * Makes a change that may take an administrator away: of a user's status, of a user, of grants or of roles. One such
