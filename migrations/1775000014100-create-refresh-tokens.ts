@@ -62,7 +62,8 @@ const ROTATE = `
   CREATE FUNCTION rotate_refresh_token(
     presented text, successor text, holder text, at timestamptz, idle_seconds integer, retry_seconds integer,
     OUT outcome text, OUT family_id text, OUT session_id text, OUT user_id text, OUT epoch text,
-    OUT authenticated_at timestamptz, OUT amr text[], OUT session_expires_at timestamptz, OUT expires_at timestamptz
+    OUT authenticated_at timestamptz, OUT amr text[], OUT session_expires_at timestamptz,
+    OUT session_idle_seconds integer, OUT expires_at timestamptz
   ) LANGUAGE plpgsql AS $$
   DECLARE
     token refresh_tokens;
@@ -88,6 +89,7 @@ const ROTATE = `
     authenticated_at := session.authenticated_at;
     amr := session.amr;
     session_expires_at := session.expires_at;
+    session_idle_seconds := session.idle_seconds;
     IF is_live IS NOT TRUE OR family.epoch IS DISTINCT FROM epoch
       OR family.ended_at IS NOT NULL OR family.expires_at <= at OR token.expires_at <= at
       OR session.ended_at IS NOT NULL OR session.expires_at <= at

@@ -24,9 +24,14 @@ export class RefreshEffects {
   async record(outcome: RotationOutcome, origin: AuditOrigin, transaction: Transaction): Promise<Follow | null> {
     if (outcome.outcome === 'rotated') await this.#note('token.refresh', outcome, origin, transaction);
     if (outcome.outcome !== 'reused') return null;
-    await this.families.end(outcome, 'token_reuse', transaction);
+    await this.families.endReused(outcome, transaction);
     await this.#note('token.reuse_detected', outcome, origin, transaction);
     return this.changes.ofUser(outcome.userId, transaction);
+  }
+
+  /** The session was used. Never waits. */
+  touch({ sessionId, sessionIdleSeconds }: FamilyState, address: string): void {
+    this.families.touch(sessionId, sessionIdleSeconds, address);
   }
 
   #note(

@@ -34,6 +34,7 @@ export interface FamilyState {
   readonly authenticatedAt: Date;
   readonly amr: readonly string[];
   readonly sessionExpiresAt: Date;
+  readonly sessionIdleSeconds: number;
 }
 
 /**
@@ -84,7 +85,8 @@ export class RefreshTokensRepository {
     const { presented, successor, holder, at, idleSeconds, retrySeconds } = rotation;
     const [row]: RotationOutcome[] = await transaction.query(
       `SELECT outcome, family_id AS "familyId", session_id AS "sessionId", user_id AS "userId", epoch, amr,
-         authenticated_at AS "authenticatedAt", session_expires_at AS "sessionExpiresAt", expires_at AS "expiresAt"
+         authenticated_at AS "authenticatedAt", session_expires_at AS "sessionExpiresAt",
+         session_idle_seconds AS "sessionIdleSeconds", expires_at AS "expiresAt"
        FROM rotate_refresh_token($1, $2, $3, $4, $5, $6)`,
       [presented, successor, holder, at, idleSeconds, retrySeconds],
     );
@@ -120,13 +122,14 @@ export class RefreshTokensRepository {
     return count > 0;
   }
 
-  /** Ends the session of a family. */
-  async endSession(sessionId: string, at: Date, reason: string, transaction: Transaction): Promise<void> {
-    await transaction.query('UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL', [
-      sessionId,
-      at,
-      reason,
-    ]);
+  /** The sessions of a user that have tokens and have not ended. */
+  async sessionsOf(userId: string, transaction: Transaction): Promise<string[]> {
+    const rows: { id: string }[] = await transaction.query(
+      `SELECT session.id FROM sessions AS session WHERE session.user_id = $1 AND session.ended_at IS NULL
+         AND EXISTS (SELECT FROM refresh_families AS family WHERE family.session_id = session.id)`,
+      [userId],
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** Deletes up to `limit` tokens, and up to as many families, that ended before `at`; resolves to how many. */

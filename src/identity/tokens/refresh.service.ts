@@ -66,6 +66,7 @@ export class RefreshService {
       throw new InvalidTokenError();
     }
     const { sessionId, expiresAt } = outcome;
+    this.effects.touch(outcome, attempt.address);
     return { ...this.tokens.renewed(outcome, successor, expiresAt), sessionId };
   }
 }

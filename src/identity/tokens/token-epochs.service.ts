@@ -4,6 +4,7 @@ import { isId } from '../../kernel/ids.js';
 import { type Transaction, Transactions } from '../../platform/database/transactions.js';
 import type { Propagation } from '../../platform/replicas/change.js';
 import { type AuditOrigin, AuditService } from '../../records/audit/audit.service.js';
+import { RefreshFamilies } from './refresh-families.service.js';
 import { type Follow, TokenChanges } from './token-changes.js';
 import { TokenRevocationsRepository } from './token-revocations.repository.js';
 
@@ -16,6 +17,7 @@ import { TokenRevocationsRepository } from './token-revocations.repository.js';
 export class TokenEpochsService {
   constructor(
     private readonly repository: TokenRevocationsRepository,
+    private readonly families: RefreshFamilies,
     private readonly transactions: Transactions,
     private readonly changes: TokenChanges,
     private readonly audit: AuditService,
@@ -26,6 +28,7 @@ export class TokenEpochsService {
     return this.#revokeAll({ type: 'user', id: userId }, origin, async (transaction) => {
       const found = isId('usr', userId) && (await this.repository.raiseUserEpoch(userId, transaction));
       if (!found) throw new NotFoundError('There is no user with this id.');
+      await this.families.endAllOf(userId, transaction);
       return this.changes.ofUser(userId, transaction);
     });
   }

@@ -63,7 +63,7 @@ export class TokenRevocationsService {
     const { userId, sessionId, familyId } = found;
     assertOwn(revoker, 'user', userId);
     const follow = await this.transactions.run(async (transaction) => {
-      await this.families.end(found, 'revoked', transaction);
+      await this.families.revoke(found, transaction);
       const subject = { type: 'token', id: familyId } as const;
       const details = { kind: 'refresh_token', user_id: userId, session_id: sessionId };
       await this.audit.record({ action: 'token.revoke', origin: revoker.origin, subject, details }, transaction);

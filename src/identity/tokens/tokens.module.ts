@@ -7,6 +7,7 @@ import { AuditModule } from '../../records/audit/audit.module.js';
 import { AccessModule } from '../access/access.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { PrincipalsModule } from '../principals/principals.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
 import { AccessTokensService } from './access-tokens.service.js';
 import { ClientGrantService } from './client-grant.service.js';
 import { ExpiredTokens } from './expired-tokens.service.js';
@@ -51,6 +52,7 @@ import { TokensService } from './tokens.service.js';
     AuditModule,
     PrincipalsModule,
     AccessModule,
+    SessionsModule,
     ClientsModule,
   ],
   controllers: [TokensController, OAuthController],

@@ -87,5 +87,5 @@ export class TokensService {
 }
 
 function seconds(milliseconds: number): number {
-  return Math.max(0, Math.floor(milliseconds / 1000));
+  return Math.max(0, Math.round(milliseconds / 1000));
 }
