@@ -32,7 +32,16 @@ interface Document {
   };
 }
 
-const PUBLIC = ['GET /health/live', 'GET /health/ready', 'POST /api/v1/leaked-keys', 'POST /api/v1/auth/login'];
+const PUBLIC = [
+  'GET /health/live',
+  'GET /health/ready',
+  'POST /api/v1/leaked-keys',
+  'POST /api/v1/auth/login',
+  'POST /api/v1/auth/accept-invite',
+  'POST /api/v1/auth/verify-email',
+  'POST /api/v1/auth/forgot-password',
+  'POST /api/v1/auth/reset-password',
+];
 
 let core: TestApp;
 let document: Document;
@@ -123,6 +132,8 @@ describe('the structure of /openapi.json', () => {
       'LLM: Gemini',
       'query',
       'clients',
+      'users',
+      'sign-in',
       'access',
       'rate limits',
       'ip rules',

@@ -11,7 +11,7 @@ import {
   ApiUnauthorizedResponse,
   getSchemaPath,
 } from '@nestjs/swagger';
-import { Public, RateClasses, Require } from '../../kernel/handler-marks.js';
+import { Public, RateClasses, RequireSelf } from '../../kernel/handler-marks.js';
 import { UserRequiredError } from '../../kernel/identity-errors.js';
 import { Secret } from '../../kernel/secret.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
@@ -28,7 +28,7 @@ import { presentSignIn } from './sign-in-view.js';
 import { SignOutService } from './sign-out.service.js';
 
 /** The doors in and out. */
-@ApiTags('identity')
+@ApiTags('sign-in')
 @Controller('api/v1/auth')
 export class SignInController {
   constructor(
@@ -74,7 +74,7 @@ export class SignInController {
   }
 
   @Post('logout')
-  @Require('authenticated')
+  @RequireSelf('sessions:delete')
   @HttpCode(HttpStatus.NO_CONTENT)
   @ApiOperation({ summary: 'Sign out', description: 'Ends the session, its cookie and all its tokens.' })
   @ApiNoContentResponse({ description: 'Ended on every replica.' })
