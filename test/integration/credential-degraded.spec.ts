@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { FenceCarrier } from '../../src/identity/clients/fence-carrier.js';
+import type { PrincipalChanges } from '../../src/identity/principals/principal-changes.service.js';
 import { AuthUnavailableError, InvalidApiKeyError } from '../../src/kernel/app-error.js';
 import type { PeriodicService } from '../../src/platform/jobs/periodic.service.js';
 import { type CredentialReplica, startCredentialReplica } from '../support/credential-replica.js';
@@ -112,7 +113,8 @@ describe('the credential check with something away', () => {
       await refused(client.apiKey);
 
       const periodic = { every: () => undefined } as unknown as PeriodicService;
-      const carrier = new FenceCarrier(replica.repository, replica.cache, replica.redis, periodic);
+      const principals = { onFollow: () => undefined } as unknown as PrincipalChanges;
+      const carrier = new FenceCarrier(replica.repository, replica.cache, replica.redis, periodic, principals);
       carrier.onModuleInit();
       await toRedis.heal();
       await eventually(() =>

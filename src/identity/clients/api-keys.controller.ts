@@ -17,7 +17,7 @@ import {
   IdempotencyKey,
   type IdempotentCaller,
 } from '../../platform/idempotency/idempotent-call.js';
-import { CreateApiKeyDto, UpdateApiKeyDto } from './api-keys.dto.js';
+import { CreateApiKeyDto, toNewApiKey, UpdateApiKeyDto } from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { ClientAnswers } from './client-answers.js';
 import { ApiClientId } from './client-id.param.js';
@@ -29,7 +29,7 @@ import {
   PendingClientView,
   presentClient,
 } from './client-view.js';
-import { toChanges, toNewClient } from './clients.dto.js';
+import { toChanges } from './clients.dto.js';
 import { ClientsService } from './clients.service.js';
 import { API_KEY_LIST } from './clients-list.service.js';
 import { Grantors } from './grantors.js';
@@ -63,7 +63,7 @@ export class ApiKeysController {
   ): Promise<CreatedClientView> {
     const grantor = this.grantors.ofSelf(request);
     return this.answers.created({ reply, grantor, caller, body }, (mint) =>
-      this.keys.create(grantor, toNewClient(body), mint),
+      this.keys.create(grantor, toNewApiKey(body), mint),
     );
   }
 

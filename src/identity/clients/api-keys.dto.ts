@@ -1,5 +1,6 @@
 import { ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { CreateClientDto, MayBeAbsent, UpdateClientDto } from './clients.dto.js';
+import type { NewApiKey } from './api-keys.service.js';
+import { CreateClientDto, MayBeAbsent, toNewClient, UpdateClientDto } from './clients.dto.js';
 import { IsTimeOrNull } from './clients.validators.js';
 
 const END = 'At most 365 days away; later, or null for none, takes the permission `api_keys:admin`.';
@@ -23,4 +24,10 @@ export class UpdateApiKeyDto extends OmitType(UpdateClientDto, ['tier', 'status'
   @MayBeAbsent()
   @IsTimeOrNull()
   expires_at?: string | null;
+}
+
+/** What a validated body asks for; an absent end stays absent. */
+export function toNewApiKey(body: CreateApiKeyDto): NewApiKey {
+  const { expiresAt, ...fields } = toNewClient(body);
+  return body.expires_at === undefined ? fields : { ...fields, expiresAt: expiresAt ?? null };
 }
