@@ -89,6 +89,8 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['GET /api/v1/users/:user_id/grants/:grant_id', 'grants:read'],
   ['PATCH /api/v1/users/:user_id/grants/:grant_id', 'grants:write'],
   ['DELETE /api/v1/users/:user_id/grants/:grant_id', 'grants:write'],
+  ['POST /api/v1/access/explain', 'access:read'],
+  ['GET /api/v1/access/who-can', 'access:read'],
   ['POST /api/v1/query', 'llm:invoke'],
   ['GET /v1/models', 'llm:invoke'],
   ['GET /v1/models/*', 'llm:invoke'],

@@ -9,6 +9,11 @@ import { AccessGuard } from './access.guard.js';
 import { AccessService } from './access.service.js';
 import { AccessDenials } from './access-denials.service.js';
 import { AdministratorsModule } from './administrators/administrators.module.js';
+import { AccessController } from './explain/access.controller.js';
+import { ExplainRepository } from './explain/explain.repository.js';
+import { ExplainService } from './explain/explain.service.js';
+import { WhoCanRepository } from './explain/who-can.repository.js';
+import { WhoCanService } from './explain/who-can.service.js';
 import { GrantEntity } from './grants/grant.entity.js';
 import { GrantsController } from './grants/grants.controller.js';
 import { GrantsRepository } from './grants/grants.repository.js';
@@ -39,7 +44,7 @@ import { RolesService } from './roles/roles.service.js';
     GeoModule,
     PrincipalsModule,
   ],
-  controllers: [RolesController, PermissionsController, GrantsController],
+  controllers: [RolesController, PermissionsController, GrantsController, AccessController],
   providers: [
     AccessService,
     AccessGuard,
@@ -54,6 +59,10 @@ import { RolesService } from './roles/roles.service.js';
     PermissionsRepository,
     GrantsService,
     GrantsRepository,
+    ExplainService,
+    ExplainRepository,
+    WhoCanService,
+    WhoCanRepository,
   ],
   exports: [AccessService, AccessGuard, AccessDenials, ResourceOwners, AdministratorsModule, GrantsService],
 })

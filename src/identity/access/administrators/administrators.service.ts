@@ -54,6 +54,15 @@ export class AdministratorsService {
     return done;
   }
 
+  /**
+   * Whether there is somebody who may do everything, always and everywhere. Until the transaction ends, no other one
+   * changes that.
+   */
+  async isSomebodyInCharge(transaction: Transaction): Promise<boolean> {
+    await this.repository.lock(transaction);
+    return (await this.repository.count(transaction)) > 0;
+  }
+
   /** Whether a user is given everything, be it for a time or under conditions; what a stronger password is asked for. */
   isAdministrator(userId: string, transaction?: Transaction): Promise<boolean> {
     return this.repository.isAdministrator(userId, transaction);

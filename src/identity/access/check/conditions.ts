@@ -5,8 +5,8 @@ import { wallTime } from './zoned-time.js';
 
 /** How somebody proved who they are. */
 export interface Proof {
-  /** See `methodsOf`. */
-  readonly methods: readonly string[];
+  /** See `methodsOf`; null: not known. */
+  readonly methods: readonly string[] | null;
   /** Milliseconds since the epoch; null: not known, as of a key. */
   readonly authenticatedAt: number | null;
   /** Null: not known. */
@@ -62,8 +62,11 @@ export function outcomeOf(conditions: readonly Condition[], facts: Facts): Outco
 const SYNONYMS: Readonly<Record<string, string>> = { pwd: 'password' };
 
 /** The names a proof goes by in `methods`: the kind of credential, and what was done at the sign-in. */
-export function methodsOf(credential: string, amr: readonly string[]): readonly string[] {
-  return [credential, ...amr.flatMap((each) => (each in SYNONYMS ? [each, SYNONYMS[each] as string] : [each]))];
+export function methodsOf(credential: string | null, amr: readonly string[]): readonly string[] {
+  return [
+    ...(credential === null ? [] : [credential]),
+    ...amr.flatMap((each) => (each in SYNONYMS ? [each, SYNONYMS[each] as string] : [each])),
+  ];
 }
 
 const ORDER: readonly (keyof GrantConditions)[] = [
@@ -86,7 +89,7 @@ const COMPILERS: {
   methods:
     (accepted) =>
     ({ proof }) =>
-      outcome(proof.methods.some((method) => accepted.includes(method))),
+      known(proof.methods, (methods) => methods.some((method) => accepted.includes(method))),
   max_auth_age_seconds:
     (seconds) =>
     ({ proof, context }) =>

@@ -38,10 +38,20 @@ export function firstMissing(held: readonly string[], asked: Iterable<string>): 
  * is held whole or not at all, so that nobody who is denied `clients:delete` passes for holding `clients:admin`.
  */
 export function takesFrom(held: ReadonlySet<string>, permission: string): boolean {
-  if (holdsIn(held, permission)) return true;
-  if (permission === ADMIN_SCOPE) return held.size > 0;
-  if (!permission.endsWith(ADMIN_ACTION)) return false;
+  return holdsIn(held, permission) || partOf(held, permission) !== null;
+}
+
+/** One that `held` has of those that a permission holds; null where it holds none, or `held` has none of them. */
+export function partOf(held: ReadonlySet<string>, permission: string): string | null {
+  const isPart = partsOf(permission);
+  if (isPart === null) return null;
+  for (const each of held) if (isPart(each)) return each;
+  return null;
+}
+
+function partsOf(permission: string): ((other: string) => boolean) | null {
+  if (permission === ADMIN_SCOPE) return () => true;
+  if (!permission.endsWith(ADMIN_ACTION)) return null;
   const prefix = `${resourceOf(permission)}:`;
-  for (const each of held) if (each.startsWith(prefix)) return true;
-  return false;
+  return (other) => other.startsWith(prefix);
 }

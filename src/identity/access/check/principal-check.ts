@@ -8,7 +8,7 @@ import { type Facts, methodsOf, type Proof } from './conditions.js';
 import { holds } from './permission-terms.js';
 
 /** A key proves no more by the short token it was exchanged for. It says nothing of its owner's sign-in. */
-const PROOF_OF_KEY: Proof = { methods: methodsOf('client', []), authenticatedAt: null, mfa: null };
+export const PROOF_OF_KEY: Proof = { methods: methodsOf('client', []), authenticatedAt: null, mfa: null };
 
 const EVERYTHING: Reach = { all: true, ids: [], ownerId: null, except: [] };
 const NOTHING: Reach = { all: false, ids: [], ownerId: null, except: [] };
