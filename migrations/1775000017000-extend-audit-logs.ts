@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { asAuditOwner } from './support/audit-owner.js';
 import { inShortLock } from './support/short-lock.js';
 
 /** What a list of millions of rows is found by: each filter that narrows, in the order of the list. */
@@ -22,21 +23,25 @@ export class ExtendAuditLogs1775000017000 implements MigrationInterface {
   readonly transaction = false;
 
   async up(runner: QueryRunner): Promise<void> {
-    await inShortLock(runner, 'Adding columns to audit_logs', () =>
-      runner.query(`
-        ALTER TABLE audit_logs
-          ADD COLUMN IF NOT EXISTS user_id text COLLATE "C",
-          ADD COLUMN IF NOT EXISTS session_id text COLLATE "C"`),
-    );
-    for (const [name, definition] of INDEXES) {
-      await runner.query(`DROP INDEX CONCURRENTLY IF EXISTS audit_logs_${name}_idx`);
-      await runner.query(`CREATE INDEX CONCURRENTLY audit_logs_${name}_idx ON audit_logs ${definition}`);
-    }
+    await asAuditOwner(runner, async () => {
+      await inShortLock(runner, 'Adding columns to audit_logs', () =>
+        runner.query(`
+          ALTER TABLE audit_logs
+            ADD COLUMN IF NOT EXISTS user_id text COLLATE "C",
+            ADD COLUMN IF NOT EXISTS session_id text COLLATE "C"`),
+      );
+      for (const [name, definition] of INDEXES) {
+        await runner.query(`DROP INDEX CONCURRENTLY IF EXISTS audit_logs_${name}_idx`);
+        await runner.query(`CREATE INDEX CONCURRENTLY audit_logs_${name}_idx ON audit_logs ${definition}`);
+      }
+    });
   }
 
   /** Going down is done in one transaction, whatever this class says, and so not while the table is in use. */
   async down(runner: QueryRunner): Promise<void> {
-    for (const [name] of INDEXES) await runner.query(`DROP INDEX IF EXISTS audit_logs_${name}_idx`);
-    await runner.query('ALTER TABLE audit_logs DROP COLUMN user_id, DROP COLUMN session_id');
+    await asAuditOwner(runner, async () => {
+      for (const [name] of INDEXES) await runner.query(`DROP INDEX IF EXISTS audit_logs_${name}_idx`);
+      await runner.query('ALTER TABLE audit_logs DROP COLUMN user_id, DROP COLUMN session_id');
+    });
   }
 }

@@ -35,6 +35,15 @@ export class Settings extends PeopleSettings {
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL' })
   DATABASE_URL!: string;
 
+  /**
+   * The same database by the account that migrates, where the service's own shall not be able to change the audit log.
+   * Only `npm run migrate` uses it.
+   */
+  @IsOptional()
+  @IsString()
+  @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL' })
+  DATABASE_MIGRATION_URL?: string;
+
   /** A replica of that PostgreSQL, from which lists may be read; authentication never is. Absent: there is none. */
   @IsOptional()
   @IsString()

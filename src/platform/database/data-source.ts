@@ -46,16 +46,22 @@ export function readingOptions(url: string, poolSize: number): DataSourceOptions
  * A data source that can migrate: no time-outs, and each migration decides whether it runs in a transaction.
  *
  * @param migrations the classes, or where they are; by default the compiled files beside this build.
+ * @param role whose the tables will be, where it is not the account of `url`, which has to be a member of it.
  */
 export function migratingDataSource(
   url: string,
   migrations: DataSourceOptions['migrations'] = [compiledMigrations()],
+  role?: string,
 ): DataSource {
   return new DataSource({
     ...sharedOptions(url),
     migrations,
     migrationsTransactionMode: 'each',
-    extra: { max: 4, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    extra: {
+      max: 4,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      ...(role !== undefined && { options: `-c role=${role.replaceAll(/[\\\s]/g, '\\$&')}` }),
+    },
   });
 }
 

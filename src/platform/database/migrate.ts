@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
+import { accountOf } from './account.js';
 import { migratingDataSource } from './data-source.js';
 
 /** Any number that every release shares: two processes that migrate at once take turns. */
@@ -10,11 +11,20 @@ const LOCK_POLL_MS = 250;
  * Brings the schema up to date and gives the names of the migrations that ran, oldest first. Safe to call from several
  * processes at once: one migrates, the others wait and find nothing to do.
  *
+ * @param url the account the service runs as: the tables will be its own.
  * @param migrations other than the compiled ones beside this build.
+ * @param migrationUrl the account that migrates, where it is another; it has to be a member of the first.
  * @throws what PostgreSQL throws when it is away or a migration fails; what was finished stays.
  */
-export async function migrate(url: string, migrations?: DataSourceOptions['migrations']): Promise<string[]> {
-  const dataSource = migratingDataSource(url, migrations);
+export async function migrate(
+  url: string,
+  migrations?: DataSourceOptions['migrations'],
+  migrationUrl?: string,
+): Promise<string[]> {
+  const dataSource =
+    migrationUrl === undefined
+      ? migratingDataSource(url, migrations)
+      : migratingDataSource(migrationUrl, migrations, await accountOf(url));
   await dataSource.initialize();
   const lock = dataSource.createQueryRunner();
   try {

@@ -25,9 +25,17 @@ export class DeniedPermissionsModule implements OnModuleInit {
   onModuleInit(): void {
     const { denied, periodic, metrics } = this;
     periodic.every('denied-permissions', FLUSH_MS, () => denied.flush());
-    metrics.gauge('denied_permissions_waiting', 'Audit rows of refusals that wait to be written.', () => denied.waiting);
-    metrics.counter('denied_permissions_total', 'Refusals for want of a permission, by how they are in the audit log.', () => ({
-      ...denied.stats,
-    }));
+    metrics.gauge(
+      'denied_permissions_waiting',
+      'Audit rows of refusals that wait to be written.',
+      () => denied.waiting,
+    );
+    metrics.counter(
+      'denied_permissions_total',
+      'Refusals for want of a permission, by how they are in the audit log.',
+      () => ({
+        ...denied.stats,
+      }),
+    );
   }
 }

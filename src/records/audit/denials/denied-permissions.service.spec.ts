@@ -1,7 +1,7 @@
 import { FrozenClock } from '../../../../test/support/frozen-clock.js';
 import { DatabaseClock } from '../../../platform/replicas/database-clock.js';
 import type { AuditEvent, AuditService } from '../audit.service.js';
-import { DeniedPermissions, type DeniedPermission } from './denied-permissions.service.js';
+import { type DeniedPermission, DeniedPermissions } from './denied-permissions.service.js';
 
 const NOW = Date.UTC(2026, 0, 31);
 const MINUTE = 60_000;
