@@ -85,7 +85,7 @@ export class SessionOpening {
     const deviceId = facts.deviceId ?? newDeviceId();
     const country = this.countries.of(facts.address);
     const device = shownDevice(facts.userAgent);
-    const origin: AuditOrigin = { ...facts.origin, actorType: 'user', actorId: userId };
+    const origin: AuditOrigin = { ...facts.origin, actorType: 'user', actorId: userId, sessionId: id };
     const place = { sessionId: id, userId, deviceId, device, address: facts.address, country, now, origin };
     const signals = await this.signals.ofSignIn(place, transaction);
 

@@ -102,7 +102,7 @@ export class SessionUses implements OnModuleInit, BeforeApplicationShutdown {
     const { locked } = await this.transactions.run(async (transaction) => {
       const recorded = await this.repository.record(uses, AT_ONCE_MS, transaction);
       for (const { sessionId, userId, address, country, otherCountries } of recorded.divided) {
-        const origin = { actorType: 'user', actorId: userId, address, requestId: null } as const;
+        const origin = { actorType: 'user', actorId: userId, address, requestId: null, sessionId } as const;
         await this.signals.ofUse({ sessionId, userId, origin }, country, otherCountries, transaction);
       }
       return recorded;
