@@ -9,6 +9,7 @@ import { load } from './load.mjs';
 import { onCore, ROOT, SERVER_CORE } from './machine.mjs';
 import { manyClients } from './many-clients.mjs';
 import { paced, quantile } from './paced.mjs';
+import { people } from './people.mjs';
 import { replicas } from './replicas.mjs';
 import { compare, median } from './rounds.mjs';
 import { watchStall } from './stall.mjs';
@@ -215,6 +216,7 @@ function stallRow(name, { loop, goodP99, goodMax, goodStatuses, probeMax, guessS
 /** In the order they run. */
 export const SECTIONS = [
   { name: 'rest', title: 'REST', run: rest },
+  { name: 'people', title: 'People', run: people },
   { name: 'chat', title: 'Chat completion, whole', run: chat },
   { name: 'stream', title: 'Chat completion, streamed', run: stream },
   { name: 'latency', title: 'Latency', run: latency },

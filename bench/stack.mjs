@@ -1,11 +1,12 @@
 // Everything a run needs beside the servers under test, on the core of the load.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
+import pg from 'pg';
 import { built, builtPath } from './built.mjs';
 import { LOAD_CORE, ROOT } from './machine.mjs';
 import { Server } from './server.mjs';
@@ -77,6 +78,23 @@ export class Stack {
     });
   }
 
+  /** Better Auth on a database of its own; installed the first time it is asked for. */
+  async betterAuth() {
+    const peers = join(ROOT, 'bench/peers');
+    if (!existsSync(join(peers, 'node_modules')))
+      await promisify(execFile)('npm', ['ci', '--ignore-scripts', '--no-audit'], { cwd: peers });
+    return this.#server({
+      name: 'better-auth',
+      words: [join(SERVERS, 'better-auth.mjs')],
+      env: {
+        PEERS: join(peers, 'package.json'),
+        DATABASE_URL: await this.#createDatabase('better_auth'),
+        REDIS_URL: this.redis.url,
+      },
+      readyPath: '/credentials',
+    });
+  }
+
   portkey() {
     return this.#server({ name: 'portkey', words: [PORTKEY, '--port={port}', '--headless'], readyPath: '/' });
   }
@@ -85,8 +103,9 @@ export class Stack {
    * core-nest as `npm start` runs it; `redis: false` on in-process state, another Redis than the common one by itself.
    *
    * @param name of a server of its own.
+   * @param env settings beside the common ones.
    */
-  coreNest({ redis, name = redis ? 'core-nest' : 'core-nest-without-redis', core }) {
+  coreNest({ redis, name = redis ? 'core-nest' : 'core-nest-without-redis', core, env = {} }) {
     const words = ['--import', join(SERVERS, 'loop-delay.mjs'), builtPath('main.js')];
     if (this.profile !== undefined)
       words.unshift('--cpu-prof', `--cpu-prof-dir=${this.profile}`, `--cpu-prof-name=${name}.cpuprofile`);
@@ -97,6 +116,7 @@ export class Stack {
         ...this.settings,
         LOOP_DELAY_FILE: this.loopDelayFile,
         ...(redis ? { REDIS_URL: redis.url ?? this.redis.url } : {}),
+        ...env,
       },
       readyPath: '/health/ready',
       core,
@@ -197,6 +217,14 @@ export class Stack {
     });
     this.#stops.push(() => postgres.stop());
     this.postgresUrl = postgres.url;
+  }
+
+  async #createDatabase(name) {
+    const client = new pg.Client({ connectionString: this.postgresUrl });
+    await client.connect();
+    await client.query(`CREATE DATABASE ${name}`);
+    await client.end();
+    return Object.assign(new URL(this.postgresUrl), { pathname: `/${name}` }).href;
   }
 
   async #createClient() {
