@@ -10,6 +10,7 @@ import { APP_OPTIONS, setUpApp } from '../../src/platform/http/http-app.js';
 import { NO_PROVIDERS } from '../support/app.js';
 import { buildSettings } from '../support/build-settings.js';
 import { type InsertedClient, insertClient, wrongKeyOf } from '../support/insert-client.js';
+import { buildUser } from '../support/people.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Everything that answers without a credential. One more on this list is a decision, not an accident. */
@@ -35,6 +36,7 @@ const OPEN = [
 /** Every other route, and what it asks for. */
 const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['GET /api/v1/whoami', 'authenticated'],
+  ['GET /api/v1/auth/csrf', 'authenticated'],
   ['POST /api/v1/clients', 'clients:write'],
   ['GET /api/v1/clients', 'clients:read'],
   ['GET /api/v1/clients/:client_id', 'clients:read'],
@@ -48,6 +50,10 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['PATCH /api/v1/users/:user_id', 'users:write'],
   ['DELETE /api/v1/users/:user_id', 'users:delete'],
   ['POST /api/v1/users/:user_id/invitation', 'users:write'],
+  ['GET /api/v1/users/:user_id/sessions', 'sessions:read'],
+  ['DELETE /api/v1/users/:user_id/sessions/:session_id', 'sessions:delete'],
+  ['DELETE /api/v1/users/:user_id/sessions', 'sessions:delete'],
+  ['GET /api/v1/session-analytics', 'sessions:read'],
   ['POST /api/v1/ip-rules', 'ip_rules:write'],
   ['GET /api/v1/ip-rules', 'ip_rules:read'],
   ['GET /api/v1/ip-rules/:id', 'ip_rules:read'],
@@ -102,6 +108,13 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['POST /v1/messages', 'llm:invoke'],
   ['POST /v1/messages/count_tokens', 'llm:invoke'],
   ['POST /v1beta/models/*', 'llm:invoke'],
+]);
+
+/** Routes about the caller's own things: what a key that acts for its owner has to hold. */
+const SELF: ReadonlyMap<string, Permission> = new Map([
+  ['GET /api/v1/sessions', 'sessions:read'],
+  ['DELETE /api/v1/sessions/:session_id', 'sessions:delete'],
+  ['DELETE /api/v1/sessions', 'sessions:delete'],
 ]);
 
 /** The routes a provider token alone opens: those that use it, and the one that tells a caller who it is. */
@@ -164,7 +177,7 @@ afterAll(async () => {
 
 describe('the routes', () => {
   it('are the open ones, the ones listed here with what they ask for, and the forgotten one', () => {
-    const listed = [...OPEN, ...NEEDS.keys(), FORGOTTEN];
+    const listed = [...OPEN, ...NEEDS.keys(), ...SELF.keys(), FORGOTTEN];
     expect([...routes].filter((route) => !route.startsWith('HEAD ')).sort()).toEqual(listed.sort());
     const headOf = (route: string) => route.replace('HEAD ', 'GET ');
     for (const route of routes) expect(listed).toContain(headOf(route));
@@ -217,6 +230,27 @@ describe.each([...NEEDS.keys()])('%s', (route) => {
     const { status } = await call(route, { 'x-provider-token': 'sk-of-the-caller' });
     if (BYOT.has(route)) expect([401, 403]).not.toContain(status);
     else expect(status).toBe(403);
+  });
+});
+
+describe.each([...SELF])('%s', (route, permission) => {
+  it('is 401 without a credential, and 403 to clients of nobody, administrators included', async () => {
+    expect((await call(route)).status).toBe(401);
+    for (const { apiKey } of [nobody, admin]) {
+      const response = await call(route, { authorization: `Bearer ${apiKey}` });
+      expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([403, 'user_required']);
+    }
+    expect((await call(route, { 'x-provider-token': 'sk-of-the-caller' })).status).toBe(403);
+  });
+
+  it('is open to a key of somebody that holds just that, and to no other', async () => {
+    const owner = await buildUser(database);
+    const keyWith = async (scopes: readonly string[]) => {
+      const { apiKey } = await insertClient(database, { scopes, ownerId: owner.id });
+      return (await call(route, { authorization: `Bearer ${apiKey}` })).status;
+    };
+    expect([401, 403]).not.toContain(await keyWith([permission]));
+    expect(await keyWith(PERMISSIONS.filter((each) => each !== permission && !each.endsWith(':admin')))).toBe(403);
   });
 });
 
