@@ -78,6 +78,11 @@ export class SignInLockout {
     }
   }
 
+  /** A sign-in to the account was right, and that is committed: what was refused before is asked for anew. */
+  forget({ account }: Pick<AttemptKeys, 'account'>): void {
+    this.#refused.delete(nameOf({ account, address: '', device: null }, 'account'));
+  }
+
   async #reserveInTurn(keys: AttemptKeys, deadline: number): Promise<ReservedAttempt> {
     for (;;) {
       this.#assertNotRefused(keys);

@@ -6,6 +6,7 @@ import type { SignInUser } from '../users/users.service.js';
 import { FailedSignIns } from './failed-sign-ins.js';
 import { PasswordCheck } from './password-check.js';
 import { type CompletedSignIn, type Completion, SignInCompletion } from './sign-in-completion.js';
+import { SignInLockout } from './sign-in-lockout.service.js';
 import { SignInOutcomes } from './sign-in-outcomes.js';
 
 /** What somebody says of who they are. */
@@ -25,6 +26,7 @@ export class SignInService {
   constructor(
     private readonly check: PasswordCheck,
     private readonly completion: SignInCompletion,
+    private readonly lockout: SignInLockout,
     private readonly failures: FailedSignIns,
     private readonly outcomes: SignInOutcomes,
   ) {}
@@ -56,7 +58,9 @@ export class SignInService {
   async #signIn({ email, password }: Credentials, completion: Completion): Promise<SignedIn> {
     const passed = await this.check.pass(email, password, completion.facts);
     try {
-      return { user: passed.user, ...(await this.completion.complete(passed, completion)) };
+      const completed = await this.completion.complete(passed, completion);
+      this.lockout.forget(passed.keys);
+      return { user: passed.user, ...completed };
     } catch (error) {
       if (!(error instanceof InvalidLoginError)) {
         await this.check.release(passed.attempt);
