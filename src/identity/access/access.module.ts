@@ -1,9 +1,11 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DatabaseModule } from '../../platform/database/database.module.js';
 import { GeoModule } from '../../platform/geo/geo.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
+import { DeniedPermissionsModule } from '../../records/audit/denials/denied-permissions.module.js';
+import { DeniedPermissions } from '../../records/audit/denials/denied-permissions.service.js';
 import { PrincipalsModule } from '../principals/principals.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessService } from './access.service.js';
@@ -40,6 +42,7 @@ import { RolesService } from './roles/roles.service.js';
     DatabaseModule,
     ReplicasModule,
     AuditModule,
+    DeniedPermissionsModule,
     AdministratorsModule,
     GeoModule,
     PrincipalsModule,
@@ -66,4 +69,13 @@ import { RolesService } from './roles/roles.service.js';
   ],
   exports: [AccessService, AccessGuard, AccessDenials, ResourceOwners, AdministratorsModule, GrantsService],
 })
-export class AccessModule {}
+export class AccessModule implements OnModuleInit {
+  constructor(
+    private readonly denials: AccessDenials,
+    private readonly denied: DeniedPermissions,
+  ) {}
+
+  onModuleInit(): void {
+    this.denials.onDenied(({ request, permission, error }) => this.denied.refused(request, permission, error.code));
+  }
+}

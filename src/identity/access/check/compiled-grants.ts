@@ -66,12 +66,12 @@ export class CompiledGrants {
     const denied = deny.everywhere.length === 0 ? 'fails' : deciding(deny.everywhere, facts);
     if (denied === 'holds' || denied === 'unknown') return 'denied';
     const hidden = deny.byObject.size === 0 ? 'fails' : decidingOn(deny, facts);
-    if (hidden === 'holds' || hidden === 'unknown') return 'elsewhere';
+    if (hidden === 'holds' || hidden === 'unknown') return this.#heldElsewhere(allow, facts) ? 'elsewhere' : 'denied';
     const held = deciding(allow.everywhere, facts);
     const here = held === 'holds' || allow.byObject.size === 0 ? held : either(held, decidingOn(allow, facts));
     if (here === 'holds') return denied === 'unowned' || hidden === 'unowned' ? 'unowned' : 'allowed';
     if (here === 'unowned') return 'unowned';
-    return facts.context.objects.length > 0 && this.#heldElsewhere(allow, facts) ? 'elsewhere' : 'denied';
+    return this.#heldElsewhere(allow, facts) ? 'elsewhere' : 'denied';
   }
 
   /** The objects of type `type` for which the permission is held, for lists. A deny that depends on the object's owner denies all. */
@@ -91,6 +91,7 @@ export class CompiledGrants {
   }
 
   #heldElsewhere({ everywhere, somewhere }: RuleSet, facts: Facts): boolean {
+    if (facts.context.objects.length === 0) return false;
     const owning = ownedBy(facts);
     return deciding(everywhere, owning) === 'holds' || deciding(somewhere, owning) === 'holds';
   }
