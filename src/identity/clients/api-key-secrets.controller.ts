@@ -10,6 +10,7 @@ import {
 import { RateClasses, Require, RequireSelf } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
+import { answerEnd, PendingChangeView } from '../../platform/http/pending-change.js';
 import {
   ApiIdempotencyKey,
   IdempotencyKey,
@@ -20,7 +21,6 @@ import { ApiClientId } from './client-id.param.js';
 import { RotatedSecretView } from './client-secret-view.js';
 import { RotateSecretDto, toNewSecret } from './client-secrets.dto.js';
 import { ClientSecretsService } from './client-secrets.service.js';
-import { PendingChangeView } from './client-view.js';
 import { Grantors } from './grantors.js';
 
 /** The secrets of a user's own keys. */
@@ -70,6 +70,6 @@ export class ApiKeySecretsController {
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
     const propagation = await this.secrets.revoke(this.grantors.ofSelf(request), clientId, secretId);
-    return this.answers.ended(reply, propagation);
+    return answerEnd(reply, propagation);
   }
 }

@@ -12,6 +12,7 @@ import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import type { Page } from '../../platform/http/list-query.js';
+import { answerChange, answerEnd, PendingChangeView } from '../../platform/http/pending-change.js';
 import {
   ApiIdempotencyKey,
   IdempotencyKey,
@@ -21,14 +22,7 @@ import { CreateApiKeyDto, toNewApiKey, UpdateApiKeyDto } from './api-keys.dto.js
 import { ApiKeysService } from './api-keys.service.js';
 import { ClientAnswers } from './client-answers.js';
 import { ApiClientId } from './client-id.param.js';
-import {
-  ClientPageView,
-  ClientView,
-  CreatedClientView,
-  PendingChangeView,
-  PendingClientView,
-  presentClient,
-} from './client-view.js';
+import { ClientPageView, ClientView, CreatedClientView, PendingClientView, presentClient } from './client-view.js';
 import { toChanges } from './clients.dto.js';
 import { ClientsService } from './clients.service.js';
 import { API_KEY_LIST } from './clients-list.service.js';
@@ -97,8 +91,8 @@ export class ApiKeysController {
     @JsonBody(UpdateApiKeyDto) body: UpdateApiKeyDto,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<ClientView | PendingClientView> {
-    const changed = await this.keys.update(this.grantors.ofSelf(request), clientId, toChanges(body));
-    return this.answers.changed(reply, changed);
+    const { client, propagation } = await this.keys.update(this.grantors.ofSelf(request), clientId, toChanges(body));
+    return answerChange(reply, presentClient(client), propagation);
   }
 
   @Delete(':client_id')
@@ -113,6 +107,6 @@ export class ApiKeysController {
     @Param('client_id') clientId: string,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
-    return this.answers.ended(reply, await this.clients.revoke(this.grantors.ofSelf(request), clientId));
+    return answerEnd(reply, await this.clients.revoke(this.grantors.ofSelf(request), clientId));
   }
 }

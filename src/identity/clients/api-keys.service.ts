@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InvalidRequestError } from '../../kernel/app-error.js';
 import type { Page } from '../../platform/http/list-query.js';
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
+import type { Propagation } from '../../platform/replicas/change.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { holds } from '../access/access.service.js';
 import { ClientOwnersService } from './client-owners.service.js';
@@ -11,7 +12,6 @@ import type { ClientChanges } from './clients.repository.js';
 import { ClientsService, type CreatedClient, type NewClient } from './clients.service.js';
 import { API_KEY_LIST, ClientsListService } from './clients-list.service.js';
 import type { SelfGrantor } from './grantor.js';
-import type { Propagation } from './revocations.js';
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 90;

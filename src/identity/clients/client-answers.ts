@@ -1,22 +1,13 @@
-import { HttpStatus, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { HttpReply } from '../../platform/http/http-request.js';
+import { answerChange, presentPending } from '../../platform/http/pending-change.js';
 import { IdempotencyService, type Mint } from '../../platform/idempotency/idempotency.service.js';
 import { callWith, type IdempotentCaller, markReplayed } from '../../platform/idempotency/idempotent-call.js';
-import type { Client } from './client-rows.repository.js';
 import { type AnsweredRotation, presentRotation, type RotatedSecretView } from './client-secret-view.js';
 import { ClientSecretsService, type NewSecret, type RotatedClient } from './client-secrets.service.js';
-import {
-  type ClientView,
-  type CreatedClientView,
-  type PendingChangeView,
-  type PendingClientView,
-  presentClient,
-  presentCreatedClient,
-  presentPending,
-} from './client-view.js';
+import { type CreatedClientView, presentCreatedClient } from './client-view.js';
 import { ClientsService, type CreatedClient } from './clients.service.js';
 import type { Grantor } from './grantor.js';
-import type { Propagation } from './revocations.js';
 
 /** A request that mints a secret. */
 export interface MintingCall {
@@ -27,7 +18,7 @@ export interface MintingCall {
   readonly body: object;
 }
 
-/** How changes of clients are answered, at whichever door they were asked for. */
+/** How requests that mint a secret are answered, at whichever door they came in. */
 @Injectable()
 export class ClientAnswers {
   constructor(
@@ -64,27 +55,8 @@ export class ClientAnswers {
     );
     if (replayed) await this.clients.assertMayBeShown(grantor, clientId);
     markReplayed(reply, replayed);
-    const pending = presentPending(await this.secrets.follow(clientId, answer.change));
-    if (pending !== null && input.expirePreviousInSeconds === 0) reply.status(HttpStatus.ACCEPTED);
-    return { ...answer.view, ...pending };
-  }
-
-  /** 200 with the client; 202 while not every replica has confirmed the change. */
-  changed(
-    reply: HttpReply,
-    { client, propagation }: { client: Client; propagation: Propagation },
-  ): ClientView | PendingClientView {
-    const pending = presentPending(propagation);
-    if (pending === null) return presentClient(client);
-    reply.status(HttpStatus.ACCEPTED);
-    return { ...presentClient(client), ...pending };
-  }
-
-  /** 204; 202 while not every replica has confirmed the end. */
-  ended(reply: HttpReply, propagation: Propagation): PendingChangeView | undefined {
-    const pending = presentPending(propagation);
-    if (pending === null) return undefined;
-    reply.status(HttpStatus.ACCEPTED);
-    return pending;
+    const propagation = await this.secrets.follow(clientId, answer.change);
+    if (input.expirePreviousInSeconds === 0) return answerChange(reply, answer.view, propagation);
+    return { ...answer.view, ...presentPending(propagation) };
   }
 }

@@ -3,11 +3,11 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nest
 import { Require } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
-import { ClientAnswers } from './client-answers.js';
+import { answerChange } from '../../platform/http/pending-change.js';
 import { ApiClientId } from './client-id.param.js';
 import { HandOverDto } from './client-owners.dto.js';
 import { ClientOwnersService } from './client-owners.service.js';
-import { ClientView, PendingClientView } from './client-view.js';
+import { ClientView, PendingClientView, presentClient } from './client-view.js';
 import { Grantors } from './grantors.js';
 
 /** Whose a client is. */
@@ -16,7 +16,6 @@ import { Grantors } from './grantors.js';
 export class ClientOwnersController {
   constructor(
     private readonly owners: ClientOwnersService,
-    private readonly answers: ClientAnswers,
     private readonly grantors: Grantors,
   ) {}
 
@@ -37,7 +36,7 @@ export class ClientOwnersController {
     @JsonBody(HandOverDto) body: HandOverDto,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<ClientView | PendingClientView> {
-    const changed = await this.owners.handOver(this.grantors.of(request), clientId, body.user_id);
-    return this.answers.changed(reply, changed);
+    const { client, propagation } = await this.owners.handOver(this.grantors.of(request), clientId, body.user_id);
+    return answerChange(reply, presentClient(client), propagation);
   }
 }

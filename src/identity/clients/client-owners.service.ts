@@ -3,6 +3,7 @@ import { InvalidRequestError, NotFoundError, PermissionDeniedError } from '../..
 import { TooManyKeysError } from '../../kernel/identity-errors.js';
 import { isId } from '../../kernel/ids.js';
 import { type Transaction, Transactions } from '../../platform/database/transactions.js';
+import type { Propagation } from '../../platform/replicas/change.js';
 import { AuditService } from '../../records/audit/audit.service.js';
 import { holds } from '../access/access.service.js';
 import { ResourceOwners } from '../access/resource-owners.service.js';
@@ -12,7 +13,7 @@ import { ClientOwnersRepository } from './client-owners.repository.js';
 import type { Client } from './client-rows.repository.js';
 import { ClientsRepository } from './clients.repository.js';
 import { assertHoldsAll, type Grantor } from './grantor.js';
-import { type Propagation, Revocations } from './revocations.js';
+import { Revocations } from './revocations.js';
 
 /** Clients that belong to one user. */
 export const MAX_OWNED = 100;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InvalidRequestError, NotFoundError, TooManySecretsError } from '../../kernel/app-error.js';
 import { Transactions } from '../../platform/database/transactions.js';
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
+import type { Propagation } from '../../platform/replicas/change.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { AuditService } from '../../records/audit/audit.service.js';
 import { SecretHasher } from '../hashing/secret-hasher.service.js';
@@ -9,7 +10,7 @@ import { generateCredential, generateSecretId, isClientId, type NewCredential } 
 import type { Client } from './client-rows.repository.js';
 import { ClientSecretsRepository, type RotatedSecrets } from './client-secrets.repository.js';
 import { assertHoldsAll, assertMayRevoke, type Grantor } from './grantor.js';
-import { type Propagation, Revocations } from './revocations.js';
+import { Revocations } from './revocations.js';
 
 export interface NewSecret {
   /** 0: the secrets before it end at once. */

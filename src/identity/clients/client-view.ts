@@ -1,9 +1,9 @@
 import { ApiProperty, IntersectionType } from '@nestjs/swagger';
+import { PendingChangeView } from '../../platform/http/pending-change.js';
 import type { NewCredential } from './api-key.js';
 import { ENVIRONMENTS } from './api-key.js';
 import { CLIENT_STATUSES } from './client.entity.js';
 import type { Client, ClientSecret } from './client-rows.repository.js';
-import type { Propagation } from './revocations.js';
 
 /** What is shown of a secret: nothing that helps to guess it. */
 export class ClientSecretView {
@@ -61,25 +61,8 @@ export class ClientPageView {
   @ApiProperty({ type: String, nullable: true }) next_cursor!: string | null;
 }
 
-/** A change that not every replica has confirmed yet. */
-export class PendingChangeView {
-  @ApiProperty({ enum: ['pending'] }) propagation!: 'pending';
-  @ApiProperty({ description: 'Replicas that have not confirmed it.' }) replicas_pending!: number;
-  @ApiProperty({ description: 'Seconds within which each of them acts on it.' }) bounded_by_seconds!: number;
-}
-
 /** A changed client, while not every replica has confirmed the change. */
 export class PendingClientView extends IntersectionType(ClientView, PendingChangeView) {}
-
-/** What is said of a change that is not in force everywhere; null when it is. */
-export function presentPending(propagation: Propagation): PendingChangeView | null {
-  if (propagation.propagation === 'complete') return null;
-  return {
-    propagation: 'pending',
-    replicas_pending: propagation.replicas,
-    bounded_by_seconds: propagation.boundedBySeconds,
-  };
-}
 
 /** A client as it may be shown to whoever may read clients. */
 export function presentClient(client: Client): ClientView {

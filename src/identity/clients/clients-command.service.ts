@@ -1,15 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { CommandResult } from '../../platform/command-line/command-words.js';
 import { type ClientView, presentCreatedClient } from './client-view.js';
 import { ClientsService, type NewClient } from './clients.service.js';
 import type { ClientsCommand } from './clients-command.js';
 import { ClientsListService } from './clients-list.service.js';
 import { OPERATOR } from './grantor.js';
-
-/** What a command has to say: one JSON value for programs, lines for people. */
-export interface CommandResult {
-  readonly json: unknown;
-  readonly text: string;
-}
 
 /** The commands on clients: the same rules and promises as over HTTP, straight to PostgreSQL. */
 @Injectable()

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
-import { parseClientsCommand, UsageError } from './clients-command.js';
+import { UsageError } from '../../platform/command-line/command-words.js';
+import { parseClientsCommand } from './clients-command.js';
 
 const words = (line: string) => line.split(' ');
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { InvalidRequestError } from '../../kernel/app-error.js';
+import { inOptions, readWords, single, TEXT_OPTION, UsageError } from '../../platform/command-line/command-words.js';
 import { validateBody } from '../../platform/http/json-body.js';
 import { CreateClientDto, toNewClient } from './clients.dto.js';
 import type { NewClient } from './clients.service.js';
@@ -10,24 +11,19 @@ export type ClientsCommand =
   | { readonly action: 'revoke'; readonly json: boolean; readonly clientId: string }
   | { readonly action: 'list'; readonly json: boolean };
 
-/** The words after the program's name ask for nothing that it does. The message says what is wrong. */
-export class UsageError extends Error {}
-
 export const CLIENTS_USAGE = `  clients create --name <name> [--tier <tier>] [--scope <scope>]… [--expires-at <RFC 3339 time>]
                  [--environment live|test] [--json]
   clients revoke <client_id> [--json]
   clients list [--json]`;
 
-/** Each may be given more than once as far as the parser goes, so that a second one is refused and not preferred. */
-const TEXT = { type: 'string', multiple: true } as const;
 const JSON_FLAG = { json: { type: 'boolean' } } as const;
 const CREATE_OPTIONS = {
   ...JSON_FLAG,
-  name: TEXT,
-  tier: TEXT,
-  scope: TEXT,
-  'expires-at': TEXT,
-  environment: TEXT,
+  name: TEXT_OPTION,
+  tier: TEXT_OPTION,
+  scope: TEXT_OPTION,
+  'expires-at': TEXT_OPTION,
+  environment: TEXT_OPTION,
 } as const;
 
 /** The options that fill the fields of a request, by the field. */
@@ -66,9 +62,7 @@ export async function parseClientsCommand(words: readonly string[]): Promise<Cli
 
 /** The same refusal in the words of the command line. */
 export function inOptionNames(error: InvalidRequestError): string {
-  return (error.errors ?? [])
-    .map(({ location, message }) => `${OPTION_OF[location] ?? location} ${message}`)
-    .join('; ');
+  return inOptions(error, OPTION_OF);
 }
 
 async function parseCreate(words: string[]): Promise<ClientsCommand> {
@@ -85,20 +79,5 @@ async function parseCreate(words: string[]): Promise<ClientsCommand> {
     return { action: 'create', json: values.json ?? false, client: toNewClient(body) };
   } catch (error) {
     throw error instanceof InvalidRequestError ? new UsageError(`${inOptionNames(error)}.`) : error;
-  }
-}
-
-function single(option: string, values: readonly string[] | undefined): string | undefined {
-  if (values !== undefined && values.length > 1) throw new UsageError(`--${option} may be given once.`);
-  return values?.[0];
-}
-
-/** node:util's own messages are clear; only their first sentence is about what was typed. */
-function readWords<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    const { message = '' } = error as { message?: string };
-    throw new UsageError(`${message.split(/\.\s|\n/, 1)[0]}.`.replace('..', '.'));
   }
 }

@@ -12,6 +12,7 @@ import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
 import type { Page } from '../../platform/http/list-query.js';
+import { answerChange, answerEnd, PendingChangeView } from '../../platform/http/pending-change.js';
 import {
   ApiIdempotencyKey,
   IdempotencyKey,
@@ -19,14 +20,7 @@ import {
 } from '../../platform/idempotency/idempotent-call.js';
 import { ClientAnswers } from './client-answers.js';
 import { ApiClientId } from './client-id.param.js';
-import {
-  ClientPageView,
-  ClientView,
-  CreatedClientView,
-  PendingChangeView,
-  PendingClientView,
-  presentClient,
-} from './client-view.js';
+import { ClientPageView, ClientView, CreatedClientView, PendingClientView, presentClient } from './client-view.js';
 import { CreateClientDto, toChanges, toNewClient, UpdateClientDto } from './clients.dto.js';
 import { ClientsService } from './clients.service.js';
 import { CLIENT_LIST, ClientsListService } from './clients-list.service.js';
@@ -96,8 +90,8 @@ export class ClientsController {
     @JsonBody(UpdateClientDto) body: UpdateClientDto,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<ClientView | PendingClientView> {
-    const changed = await this.clients.update(this.grantors.of(request), clientId, toChanges(body));
-    return this.answers.changed(reply, changed);
+    const { client, propagation } = await this.clients.update(this.grantors.of(request), clientId, toChanges(body));
+    return answerChange(reply, presentClient(client), propagation);
   }
 
   @Delete(':client_id')
@@ -112,6 +106,6 @@ export class ClientsController {
     @Param('client_id') clientId: string,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
-    return this.answers.ended(reply, await this.clients.revoke(this.grantors.of(request), clientId));
+    return answerEnd(reply, await this.clients.revoke(this.grantors.of(request), clientId));
   }
 }

@@ -3,13 +3,14 @@ import { InvalidRequestError, NotFoundError, PermissionDeniedError } from '../..
 import { Clock } from '../../kernel/clock.js';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
+import type { Propagation } from '../../platform/replicas/change.js';
 import type { AuditEvent } from '../../records/audit/audit.service.js';
 import { parseApiKey } from './api-key.js';
 import type { Client } from './client-rows.repository.js';
 import type { ClientChanges, ClientToInsert, SecretToInsert } from './clients.repository.js';
 import { ClientsService } from './clients.service.js';
 import { type Grantor, OPERATOR } from './grantor.js';
-import type { CredentialChange, Propagation } from './revocations.js';
+import type { CredentialChange } from './revocations.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const ID = 'cn_live_0123456789AB';

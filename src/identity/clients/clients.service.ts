@@ -4,6 +4,7 @@ import { DEFAULT_TIER, RateLimitTable } from '../../platform/config/rate-limit-t
 import { Settings } from '../../platform/config/settings.js';
 import { type Transaction, Transactions } from '../../platform/database/transactions.js';
 import type { Mint } from '../../platform/idempotency/idempotency.service.js';
+import type { Propagation } from '../../platform/replicas/change.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { AuditService } from '../../records/audit/audit.service.js';
 import { SecretHasher } from '../hashing/secret-hasher.service.js';
@@ -20,7 +21,7 @@ import { clientCreated, clientRevoked, clientUpdated } from './client-audit.js';
 import type { Client } from './client-rows.repository.js';
 import { type ClientChanges, ClientsRepository } from './clients.repository.js';
 import { assertHoldsAll, assertMayChange, assertMayRevoke, type Grantor } from './grantor.js';
-import { type Propagation, Revocations } from './revocations.js';
+import { Revocations } from './revocations.js';
 
 /**
  * What a client is made of; what is absent takes its default: tier `paid`, scope `llm:invoke`, live, without end, and the

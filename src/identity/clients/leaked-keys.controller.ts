@@ -11,8 +11,8 @@ import {
 import { Public } from '../../kernel/handler-marks.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
+import { presentPending } from '../../platform/http/pending-change.js';
 import { originOf } from '../../records/audit/audit.service.js';
-import { presentPending } from './client-view.js';
 import { LEAK_REPORT_LIMIT_BYTES, LeakedKeyView, LeakReportDto } from './leaked-keys.dto.js';
 import { LeakedKeysService } from './leaked-keys.service.js';
 

@@ -1,7 +1,7 @@
 import { ApiProperty, PartialType } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
+import { PendingChangeView } from '../../platform/http/pending-change.js';
 import { parseApiKey } from './api-key.js';
-import { PendingChangeView } from './client-view.js';
 
 /** What a report holds at most, in bytes. */
 export const LEAK_REPORT_LIMIT_BYTES = 1_024;

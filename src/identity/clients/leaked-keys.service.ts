@@ -2,12 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { InvalidRequestError, UnknownApiKeyError } from '../../kernel/app-error.js';
 import type { AuthAttempt } from '../../kernel/auth-attempt.js';
 import { Transactions } from '../../platform/database/transactions.js';
+import type { Propagation } from '../../platform/replicas/change.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { type AuditOrigin, AuditService } from '../../records/audit/audit.service.js';
 import { parseApiKey } from './api-key.js';
 import { CredentialSeal } from './credential-seal.js';
 import { LeakedKeysRepository, type LeakedSecret } from './leaked-keys.repository.js';
-import { type Propagation, Revocations } from './revocations.js';
+import { Revocations } from './revocations.js';
 import { type PresentedSecret, SecretMatcher } from './secret-matcher.js';
 
 /** What became of a reported key. */

@@ -6,8 +6,6 @@ import { ReplicaRegistry } from '../../platform/replicas/replica-registry.servic
 import { ClientsRepository } from './clients.repository.js';
 import { CredentialCache } from './credential-cache.js';
 
-export type { Propagation } from '../../platform/replicas/change.js';
-
 /** A committed change of a client or its secrets. */
 export interface CredentialChange {
   readonly clientId: string;
