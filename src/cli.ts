@@ -1,29 +1,33 @@
 import { randomBytes } from 'node:crypto';
+import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import {
-  CLIENTS_USAGE,
-  type ClientsCommand,
-  inOptionNames,
-  parseClientsCommand,
-  UsageError,
-} from './identity/clients/clients-command.js';
+import { CLIENTS_USAGE, inOptionNames, parseClientsCommand } from './identity/clients/clients-command.js';
 import { ClientsCommandModule } from './identity/clients/clients-command.module.js';
-import { ClientsCommandService, type CommandResult } from './identity/clients/clients-command.service.js';
+import { ClientsCommandService } from './identity/clients/clients-command.service.js';
+import { inUserOptions, parseUsersCommand, USERS_USAGE } from './identity/users/users-command.js';
+import { UsersCommandModule } from './identity/users/users-command.module.js';
+import { UsersCommandService } from './identity/users/users-command.service.js';
 import { AppError, InvalidRequestError } from './kernel/app-error.js';
+import { Secret } from './kernel/secret.js';
+import { type CommandResult, UsageError } from './platform/command-line/command-words.js';
 import { InvalidSettingsError, loadSettings } from './platform/config/load-settings.js';
 import { readEnvironment } from './platform/config/read-environment.js';
 import type { Settings } from './platform/config/settings.js';
 import { isDatabaseUnavailable } from './platform/database/database-error.js';
 
-const USAGE = `Usage: npm run --silent cli -- <command>\n\n${CLIENTS_USAGE}\n`;
+const USAGE = `Usage: npm run --silent cli -- <command>\n\n${CLIENTS_USAGE}\n${USERS_USAGE}\n`;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+/** Longer than any password. */
+const MAX_LINE = 10_000;
 
 /** What the commands read of the environment: a serving process's other settings need not be right for them. */
 const NEEDED: readonly (keyof Settings)[] = [
   'DATABASE_URL',
   'REDIS_URL',
   'BCRYPT_COST',
+  'PASSWORD_BCRYPT_COST',
+  'PASSWORD_COMPOSITION',
   'RATE_LIMITS',
   'AUTH_CACHE_RECHECK_SECONDS',
 ];
@@ -39,18 +43,43 @@ interface Ending {
   readonly stderr?: string;
 }
 
+/** A command that was read: what it does, and how a refusal of its fields is said. */
+interface ReadCommand {
+  readonly json: boolean;
+  run(): Promise<CommandResult>;
+  inOptions(error: InvalidRequestError): string;
+}
+
 async function main(words: readonly string[]): Promise<Ending> {
   const [topic, ...rest] = words;
   if (topic === '--help' || topic === 'help') return { code: 0, stdout: USAGE };
+  let inOptions: ReadCommand['inOptions'] | undefined;
   try {
-    if (topic !== 'clients') throw new UsageError('There is one topic: clients.');
-    const command = await parseClientsCommand(rest);
-    const result = await runCommand(command);
+    const command = await readCommand(topic, rest);
+    inOptions = command.inOptions;
+    const result = await command.run();
     return { code: 0, stdout: `${command.json ? JSON.stringify(result.json) : result.text}\n` };
   } catch (error) {
     if (error instanceof UsageError) return { code: EXIT_USAGE, stderr: `${error.message}\n\n${USAGE}` };
-    return { code: EXIT_FAILED, stderr: `${explain(error)}\n` };
+    return { code: EXIT_FAILED, stderr: `${explain(error, inOptions)}\n` };
   }
+}
+
+async function readCommand(topic: string | undefined, words: readonly string[]): Promise<ReadCommand> {
+  if (topic === 'clients') {
+    const command = await parseClientsCommand(words);
+    const run = () => within(ClientsCommandModule.for, ClientsCommandService, (service) => service.run(command));
+    return { json: command.json, run, inOptions: inOptionNames };
+  }
+  if (topic === 'users') {
+    const command = await parseUsersCommand(words);
+    const run = async () => {
+      const password = command.readsPassword ? await firstLine() : null;
+      return within(UsersCommandModule.for, UsersCommandService, (service) => service.run(command, password));
+    };
+    return { json: command.json, run, inOptions: inUserOptions };
+  }
+  throw new UsageError('The topics are clients and users.');
 }
 
 /** Waits until all is written: a pipe may be slower than the process's end. */
@@ -61,14 +90,29 @@ function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   });
 }
 
-async function runCommand(command: ClientsCommand): Promise<CommandResult> {
-  const settings = commandSettings();
-  const context = await NestFactory.createApplicationContext(ClientsCommandModule.for(settings), {
+/** The first line of what comes in, without its end. @throws UsageError when there is none. */
+async function firstLine(): Promise<Secret> {
+  let text = '';
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    text += chunk;
+    if (text.includes('\n') || text.length > MAX_LINE) break;
+  }
+  const [line = ''] = text.split(/\r?\n/, 1);
+  if (line === '') throw new UsageError('--password-stdin: no password came in.');
+  return new Secret(line);
+}
+
+async function within<Service>(
+  moduleFor: (settings: Settings) => DynamicModule,
+  service: Type<Service>,
+  run: (service: Service) => Promise<CommandResult>,
+): Promise<CommandResult> {
+  const context = await NestFactory.createApplicationContext(moduleFor(commandSettings()), {
     logger: false,
     abortOnError: false,
   });
   try {
-    return await context.get(ClientsCommandService).run(command);
+    return await run(context.get(service));
   } finally {
     await context.close();
   }
@@ -82,8 +126,8 @@ function commandSettings(): Settings {
 }
 
 /** One sentence for whoever typed the command. Never an error's own text where that could hold a secret or SQL. */
-function explain(error: unknown): string {
-  if (error instanceof InvalidRequestError) return `${inOptionNames(error)}.`;
+function explain(error: unknown, inOptions: ReadCommand['inOptions'] | undefined): string {
+  if (error instanceof InvalidRequestError && inOptions) return `${inOptions(error)}.`;
   if (error instanceof AppError || error instanceof InvalidSettingsError) return error.message;
   const { name, code } = error as { name?: unknown; code?: unknown };
   if (NOT_MIGRATED.includes(code)) return 'DATABASE_URL: this database is not up to date. Run: npm run migrate';

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { compareSync } from 'bcryptjs';
 import { createApp } from '../../src/app.setup.js';
 import { parseApiKey } from '../../src/identity/clients/api-key.js';
+import { preHash } from '../../src/identity/users/password-text.js';
+import { Secret } from '../../src/kernel/secret.js';
 import { buildSettings } from '../support/build-settings.js';
 import { eventually } from '../support/eventually.js';
 import { insertClient } from '../support/insert-client.js';
@@ -42,9 +44,16 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Runs the built command line in a folder of its own with nothing in its environment but what is given. */
-function run(command: string, words: readonly string[], cwd: string, env: Record<string, string>): Promise<Outcome> {
+function run(
+  command: string,
+  words: readonly string[],
+  cwd: string,
+  env: Record<string, string>,
+  input = '',
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, words, { cwd, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env } });
+    child.stdin.on('error', () => undefined).end(input);
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
       stdout += chunk;
@@ -67,6 +76,44 @@ async function json(words: readonly string[], env?: Record<string, string>) {
   expect(stdout.endsWith('\n')).toBe(true);
   return JSON.parse(stdout);
 }
+
+describe('users create', () => {
+  const PASSWORD = 'violet harbour-41 tin kettle';
+  const create = (words: readonly string[], input = '', env: Record<string, string> = {}) =>
+    run(NODE, [CLI, 'users', 'create', ...words], folder, { DATABASE_URL: database.url, ...env }, input);
+
+  it('makes an administrator with the password of the first line that comes in', async () => {
+    const words = ['--email', 'ops@example.com', '--role', 'owner', '--password-stdin', '--json'];
+    const { code, stdout, stderr } = await create(words, `${PASSWORD}\r\nmore\n`, { PASSWORD_BCRYPT_COST: '4' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const made = JSON.parse(stdout);
+    expect(made).toMatchObject({ email: 'ops@example.com', status: 'active', roles: ['owner'], invite_token: null });
+    const [{ hash } = { hash: '' }] = await database.query<{ hash: string }>(
+      'SELECT password_hash AS hash FROM users WHERE id = $1',
+      [made.user_id],
+    );
+    expect(hash).toMatch(/^\$2b\$04\$/);
+    expect(compareSync(preHash(new Secret(PASSWORD)).reveal(), hash)).toBe(true);
+  });
+
+  it('says what is wrong, and not the password', async () => {
+    const words = ['--email', 'new@example.com', '--role', 'owner', '--password-stdin'];
+    const weak = await create(words, 'iloveyou1234567\n');
+    expect({ ...weak, stdout: '' }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^the password is /),
+    });
+    expect(weak.stderr).not.toContain('iloveyou');
+    expect(await create(words)).toMatchObject({ code: 2, stderr: expect.stringContaining('no password came in') });
+    const made = await create(['--email', 'twin@example.com']);
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/invite_token {2}ott_/) });
+    expect(await create(['--email', 'Twin@example.com'])).toMatchObject({
+      code: 1,
+      stderr: 'There is a user with this e-mail address already.\n',
+    });
+  });
+});
 
 const fenceOf = (clientId: string) =>
   database.query('SELECT version FROM credential_fences WHERE client_id = $1', [clientId]);
@@ -204,8 +251,10 @@ describe('clients revoke', () => {
 
 describe('wrong words', () => {
   it.each([
-    [[], 'There is one topic: clients.'],
-    [['users'], 'There is one topic: clients.'],
+    [[], 'The topics are clients and users.'],
+    [['roles'], 'The topics are clients and users.'],
+    [['users'], 'users takes create.'],
+    [['users', 'create'], '--email must be an e-mail address like ada@example.com.'],
     [['clients', 'create', '--name', ''], '--name must be a text of 1 to 128 characters without control characters.'],
   ] as const)('%j: says what, exits 2 and needs no database', async (words, sentence) => {
     const { code, stdout, stderr } = await cli(words, {});

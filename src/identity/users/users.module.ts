@@ -9,7 +9,9 @@ import { AccessModule } from '../access/access.module.js';
 import { HashingModule } from '../hashing/hashing.module.js';
 import { PrincipalsModule } from '../principals/principals.module.js';
 import { AccountsController } from './accounts.controller.js';
+import { BootstrapAdministrator } from './bootstrap-administrator.js';
 import { EmailChanges } from './email-changes.service.js';
+import { Founding } from './founding.service.js';
 import { InvitationsService } from './invitations.service.js';
 import { OneTimeTokenEntity } from './one-time-token.entity.js';
 import { OneTimeTokensRepository } from './one-time-tokens.repository.js';
@@ -67,6 +69,8 @@ import { UsersListService } from './users-list.service.js';
     InvitationsService,
     EmailChanges,
     OwnAccount,
+    Founding,
+    BootstrapAdministrator,
   ],
   exports: [UsersService, PasswordsService, UserLifecycle, PasswordGuesses],
 })

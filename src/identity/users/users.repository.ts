@@ -10,13 +10,14 @@ export type User = Pick<
   'id' | 'email' | 'name' | 'status' | 'emailVerifiedAt' | 'passwordChangedAt' | 'tier' | 'createdAt' | 'updatedAt'
 >;
 
-export type UserToInsert = Pick<UserEntity, 'id' | 'email' | 'emailKey' | 'name' | 'status' | 'tier'> &
-  Partial<Pick<UserEntity, 'emailVerifiedAt' | 'passwordHash' | 'passwordChangedAt'>>;
+export type UserToInsert = Pick<UserEntity, 'id' | 'email' | 'emailKey' | 'name' | 'tier'>;
 
 /** The fields of a user that can change; an absent one stays. */
 export type UserFields = Partial<Pick<UserEntity, 'name' | 'status' | 'tier'>>;
 
 const UNIQUE_VIOLATION = '23505';
+/** By PostgreSQL's clock. */
+const NOW = () => 'now()';
 
 /**
  * Users in PostgreSQL. Every call waits no longer than the pool allows (about two seconds for a connection and three for
@@ -53,10 +54,14 @@ export class UsersRepository {
     return row?.has === true;
   }
 
-  /** Null when somebody has that e-mail address already: the transaction can then only be undone. */
-  async insert(user: UserToInsert, transaction: Transaction): Promise<User | null> {
+  /**
+   * Stores a user: an active one with a password, else an invited one. Null when somebody has that e-mail address already:
+   * the transaction can then only be undone.
+   */
+  async insert(user: UserToInsert, passwordHash: string | null, transaction: Transaction): Promise<User | null> {
+    const active = { status: 'active', passwordHash, passwordChangedAt: NOW, emailVerifiedAt: NOW } as const;
     try {
-      await transaction.insert(UserEntity, user);
+      await transaction.insert(UserEntity, { ...user, ...(passwordHash === null ? { status: 'invited' } : active) });
     } catch (error) {
       if (isUniqueViolation(error)) return null;
       throw error;
@@ -71,7 +76,7 @@ export class UsersRepository {
   /** Gives the user an address that is proved; null when somebody else has it: the transaction can then only be undone. */
   async setEmail(id: string, email: string, emailKey: string, transaction: Transaction): Promise<User | null> {
     try {
-      await transaction.update(UserEntity, { id }, { email, emailKey, emailVerifiedAt: () => 'now()' });
+      await transaction.update(UserEntity, { id }, { email, emailKey, emailVerifiedAt: NOW });
     } catch (error) {
       if (isUniqueViolation(error)) return null;
       throw error;

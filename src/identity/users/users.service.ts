@@ -9,6 +9,7 @@ import { MailService } from '../../platform/mail/mail.service.js';
 import { AuditService } from '../../records/audit/audit.service.js';
 import { AdministratorsService } from '../access/administrators/administrators.service.js';
 import { emailKeyOf } from './email-address.js';
+import type { AcceptedPassword } from './passwords.service.js';
 import { userCreated, userInvited } from './user-audit.js';
 import { INVITE_MAIL } from './user-mails.service.js';
 import { assertMayManage, type UserManager } from './user-manager.js';
@@ -89,12 +90,20 @@ export class UsersService {
     });
   }
 
-  /** Makes a user in the caller's transaction, without an invitation. Throws as `invite` does. */
-  async insert(manager: UserManager, input: NewUser, transaction: Transaction): Promise<User> {
+  /**
+   * Makes a user in the caller's transaction, without an invitation: an active one, whose address is taken as proved, when
+   * there is a password for them. Throws as `invite` does.
+   */
+  async insert(
+    manager: UserManager,
+    input: NewUser,
+    transaction: Transaction,
+    password: AcceptedPassword | null = null,
+  ): Promise<User> {
     const { email, tier = DEFAULT_TIER, name = email.split('@', 1)[0] ?? email } = input;
     this.assertTier(tier);
-    const fields = { id: newId('usr'), email, emailKey: emailKeyOf(email), name, tier, status: 'invited' } as const;
-    const user = await this.repository.insert(fields, transaction);
+    const fields = { id: newId('usr'), email, emailKey: emailKeyOf(email), name, tier };
+    const user = await this.repository.insert(fields, password?.hash ?? null, transaction);
     if (user === null) throw new ConflictError('There is a user with this e-mail address already.');
     await this.audit.record(userCreated(manager.origin, user), transaction);
     return user;
