@@ -61,7 +61,10 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
   const app = await createApp(settings);
   const records: RequestRecord[] = [];
   app.get(RequestObservers, { strict: false }).add({ onRecordClosed: (record) => records.push(record) });
-  await app.listen(0, '127.0.0.1');
+  await app.listen(0, '127.0.0.1').catch(async (error: unknown) => {
+    await app.close();
+    throw error;
+  });
   const { port } = app.getHttpServer().address() as AddressInfo;
   return {
     app,
