@@ -55,7 +55,11 @@ export class FakeRedis {
     this.#call(name, keys, args);
     const [entry = '', fence = ''] = keys;
     const lowest = Number(this.values.get(fence) ?? 0);
-    if (name === 'credentialPut') {
+    if (name === 'principalVersion') {
+      const version = Number(args[0]);
+      if (Number.parseInt(this.values.get(entry) ?? '0', 10) > version) return 0;
+      this.values.set(entry, `${version}|`);
+    } else if (name === 'credentialPut') {
       if (lowest > Number(args[0])) return 0;
       this.values.set(entry, String(args[1]));
     } else {
