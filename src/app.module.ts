@@ -16,7 +16,6 @@ import { DatabaseModule } from './platform/database/database.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import { ApiLogModule } from './records/api-log/api-log.module.js';
-import { DeniedPermissionsModule } from './records/audit/denials/denied-permissions.module.js';
 import { AuditLogsModule } from './records/audit/reading/audit-logs.module.js';
 import { GatewayModule } from './traffic/gateway/gateway.module.js';
 import { IpGateGuard } from './traffic/rate-limit/ip-gate/ip-gate.guard.js';
@@ -40,7 +39,6 @@ export class AppModule {
         HealthModule,
         ApiLogModule,
         AuditLogsModule,
-        DeniedPermissionsModule,
         PrincipalsModule,
         SessionsModule,
         ClientsModule,

@@ -1,6 +1,8 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { HealthModule } from '../../../platform/health/health.module.js';
 import { MetricsService } from '../../../platform/health/metrics.service.js';
+import { HttpModule } from '../../../platform/http/http.module.js';
+import { RequestObservers } from '../../../platform/http/request-observer.js';
 import { JobsModule } from '../../../platform/jobs/jobs.module.js';
 import { PeriodicService } from '../../../platform/jobs/periodic.service.js';
 import { ReplicasModule } from '../../../platform/replicas/replicas.module.js';
@@ -11,7 +13,7 @@ const FLUSH_MS = 1_000;
 
 /** The record of what was refused for want of a permission. Whoever refuses says so to `DeniedPermissions`. */
 @Module({
-  imports: [AuditModule, ReplicasModule, JobsModule, HealthModule],
+  imports: [AuditModule, HttpModule, ReplicasModule, JobsModule, HealthModule],
   providers: [DeniedPermissions],
   exports: [DeniedPermissions],
 })
@@ -20,10 +22,12 @@ export class DeniedPermissionsModule implements OnModuleInit {
     private readonly denied: DeniedPermissions,
     private readonly periodic: PeriodicService,
     private readonly metrics: MetricsService,
+    private readonly observers: RequestObservers,
   ) {}
 
   onModuleInit(): void {
-    const { denied, periodic, metrics } = this;
+    const { denied, periodic, metrics, observers } = this;
+    observers.add(denied);
     periodic.every('denied-permissions', FLUSH_MS, () => denied.flush());
     metrics.gauge(
       'denied_permissions_waiting',

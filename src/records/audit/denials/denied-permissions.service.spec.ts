@@ -1,4 +1,5 @@
 import { FrozenClock } from '../../../../test/support/frozen-clock.js';
+import { RequestRecord } from '../../../kernel/request-record.js';
 import { DatabaseClock } from '../../../platform/replicas/database-clock.js';
 import type { AuditEvent, AuditService } from '../audit.service.js';
 import { type DeniedPermission, DeniedPermissions } from './denied-permissions.service.js';
@@ -158,4 +159,62 @@ it('writes the last counts when the process ends, and ends without PostgreSQL to
   const flushing = denied.flush().catch(() => undefined);
   await expect(denied.beforeApplicationShutdown()).resolves.toBeUndefined();
   await flushing;
+});
+
+describe('a request', () => {
+  const buildRecord = (overrides: Partial<RequestRecord> = {}) =>
+    Object.assign(new RequestRecord('req_1', 'POST', '192.0.2.1', 'none', NOW), {
+      status: 403,
+      errorCode: 'permission_denied',
+      route: '/api/v1/grants',
+      userId: 'usr_1',
+      ...overrides,
+    });
+
+  it('is noted once, by the guard that refused it', async () => {
+    const { audit, denied } = start();
+    const record = buildRecord();
+    const identity = { state: { kind: 'user', userId: 'usr_1', sessionId: 'ses_1' } };
+    const request = { record, identity, method: 'POST', routeOptions: { url: '/api/v1/grants' } };
+    denied.refused(request as never, 'grants:write', 'permission_denied');
+    denied.onRecordClosed(record);
+    denied.refused({ ...request, routeOptions: {} } as never, null, 'address_not_allowed');
+    await denied.flush();
+    expect(audit.rows).toMatchObject([
+      {
+        origin: { actorType: 'user', actorId: 'usr_1', sessionId: 'ses_1', requestId: 'req_1' },
+        subject: { id: 'POST /api/v1/grants' },
+        details: { permission: 'grants:write' },
+      },
+      { subject: { id: 'POST ' }, details: { permission: null, code: 'address_not_allowed' } },
+    ]);
+  });
+
+  it.each([
+    [{}, { actorType: 'user', actorId: 'usr_1', userId: 'usr_1' }],
+    [{ clientId: 'cn_live_1' }, { actorType: 'client', actorId: 'cn_live_1', userId: 'usr_1' }],
+    [{ userId: null }, { actorType: 'anonymous', actorId: null, address: '192.0.2.1' }],
+  ])('that was refused behind the guards is noted when it closes: %j', async (overrides, origin) => {
+    const { audit, denied } = start();
+    denied.onRecordClosed(buildRecord(overrides));
+    await denied.flush();
+    expect(audit.rows).toMatchObject([{ origin, details: { permission: null, code: 'permission_denied' } }]);
+  });
+
+  it.each([{ errorCode: null, status: 200 }, { errorCode: 'csrf_failed' }, { status: 0 }])(
+    'that ended otherwise is none: %j',
+    async (overrides) => {
+      const { audit, denied } = start();
+      denied.onRecordClosed(buildRecord(overrides));
+      await denied.flush();
+      expect(audit.rows).toEqual([]);
+    },
+  );
+
+  it('to nowhere has no route', async () => {
+    const { audit, denied } = start();
+    denied.onRecordClosed(buildRecord({ route: null }));
+    await denied.flush();
+    expect(audit.rows[0]?.subject.id).toBe('POST ');
+  });
 });

@@ -1,12 +1,17 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import type { RequestRecord } from '../../../kernel/request-record.js';
+import type { HttpRequest } from '../../../platform/http/http-request.js';
+import type { RequestObserver } from '../../../platform/http/request-observer.js';
 import { DatabaseClock } from '../../../platform/replicas/database-clock.js';
-import { type AuditEvent, type AuditOrigin, AuditService } from '../audit.service.js';
+import { type AuditEvent, type AuditOrigin, AuditService, originOf } from '../audit.service.js';
 
 /** One row a minute says that somebody tries; the next one says how often they did. */
 const QUIET_MS = 60_000;
 const MAX_KEPT = 10_000;
 const MAX_QUEUE = 2_000;
 const BATCH = 200;
+/** What a service answers to a caller who asks for more than it holds. */
+const BEHIND_THE_GUARDS = 'permission_denied';
 
 /** A request that was refused because its identity lacks what the route asks for. */
 export interface DeniedPermission {
@@ -36,11 +41,12 @@ interface Kept {
  * bounded queue while PostgreSQL is away; what does not fit is counted and lost.
  */
 @Injectable()
-export class DeniedPermissions implements BeforeApplicationShutdown {
+export class DeniedPermissions implements RequestObserver, BeforeApplicationShutdown {
   /** Counted since start: rows that were written, refusals that are only a number in one, and those that are nowhere. */
   readonly stats = { written: 0, suppressed: 0, lost: 0 };
   readonly #kept = new Map<string, Kept>();
   readonly #queue: DeniedEvent[] = [];
+  readonly #refused = new WeakSet<RequestRecord>();
   #writing: Promise<void> | null = null;
 
   constructor(
@@ -51,6 +57,29 @@ export class DeniedPermissions implements BeforeApplicationShutdown {
   /** Rows that wait. */
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /**
+   * Takes note of a request that a guard refused: that, by whom, and what the route asks for.
+   *
+   * @param permission null where the route asks for an identity of another kind. @param code the refusal's.
+   */
+  refused(request: HttpRequest, permission: string | null, code: string): void {
+    const { record, method } = request;
+    this.#refused.add(record);
+    this.note({ origin: originOf(request), permission, method, route: request.routeOptions.url ?? '', code });
+  }
+
+  /** Takes note of what was refused behind the guards: more was asked for than the caller holds. */
+  onRecordClosed(record: RequestRecord): void {
+    if (record.errorCode !== BEHIND_THE_GUARDS || record.status !== 403 || this.#refused.has(record)) return;
+    const { method, route, clientId, userId, address, requestId } = record;
+    const by = { address, requestId, userId } as const;
+    const origin: AuditOrigin =
+      clientId === null
+        ? { ...by, actorType: userId === null ? 'anonymous' : 'user', actorId: userId }
+        : { ...by, actorType: 'client', actorId: clientId };
+    this.note({ origin, permission: null, method, route: route ?? '', code: BEHIND_THE_GUARDS });
   }
 
   /** Takes note of a refusal; a few microseconds, without waiting or throwing. */
