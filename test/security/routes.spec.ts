@@ -44,6 +44,11 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
   ['DELETE /api/v1/clients/:client_id', 'clients:delete'],
   ['POST /api/v1/clients/:client_id/secrets', 'clients:write'],
   ['DELETE /api/v1/clients/:client_id/secrets/:id', 'clients:write'],
+  ['POST /api/v1/clients/:client_id/owner', 'clients:write'],
+  ['GET /api/v1/clients/:client_id/usage', 'clients:read'],
+  ['POST /api/v1/api-keys', 'api_keys:write'],
+  ['PATCH /api/v1/api-keys/:client_id', 'api_keys:write'],
+  ['POST /api/v1/api-keys/:client_id/secrets', 'api_keys:write'],
   ['POST /api/v1/users', 'users:write'],
   ['GET /api/v1/users', 'users:read'],
   ['GET /api/v1/users/:user_id', 'users:read'],
@@ -115,6 +120,11 @@ const SELF: ReadonlyMap<string, Permission> = new Map([
   ['GET /api/v1/sessions', 'sessions:read'],
   ['DELETE /api/v1/sessions/:session_id', 'sessions:delete'],
   ['DELETE /api/v1/sessions', 'sessions:delete'],
+  ['GET /api/v1/api-keys', 'api_keys:read'],
+  ['GET /api/v1/api-keys/:client_id', 'api_keys:read'],
+  ['GET /api/v1/api-keys/:client_id/usage', 'api_keys:read'],
+  ['DELETE /api/v1/api-keys/:client_id', 'api_keys:delete'],
+  ['DELETE /api/v1/api-keys/:client_id/secrets/:id', 'api_keys:delete'],
 ]);
 
 /** The routes a provider token alone opens: those that use it, and the one that tells a caller who it is. */
