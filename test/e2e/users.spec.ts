@@ -159,6 +159,43 @@ describe('inviting somebody', () => {
     }
   });
 
+  it('gives roles at once, but none that the inviter does not hold', async () => {
+    const roles = await core.database.query<{ id: string; name: string }>('SELECT id, name FROM roles');
+    const idOf = (name: string) => roles.find((role) => role.name === name)?.id;
+    const withRoles = (bearer: string, ...names: string[]) =>
+      call('POST', '/api/v1/users', { email: freshEmail(), initial_roles: names.map(idOf) }, bearer);
+    const made = await withRoles(adminKey, 'auditor', 'owner');
+    expect(made.status).toBe(201);
+    const { data } = (await call('GET', `${at(made.body.user_id)}/grants`)).body;
+    expect(data.map(({ role_id }: Answer['body']) => role_id).sort()).toEqual([idOf('auditor'), idOf('owner')].sort());
+
+    const inviter = (await core.createClient({ scopes: ['users:write'] })).apiKey;
+    const giver = (await core.createClient({ scopes: ['users:write', 'grants:write'] })).apiKey;
+    for (const [bearer, name] of [
+      [inviter, 'viewer'],
+      [giver, 'owner'],
+    ]) {
+      const refused = await withRoles(bearer as string, name as string);
+      expect([refused.status, refused.body.code]).toEqual([403, 'permission_denied']);
+    }
+    const before = await core.database.query('SELECT FROM users');
+    for (const initial_roles of [
+      ['rol_00000000000000000000'],
+      ['owner'],
+      [idOf('owner'), idOf('owner')],
+      'owner',
+      null,
+    ]) {
+      const answer = await call('POST', '/api/v1/users', { email: freshEmail(), initial_roles });
+      expect([answer.status, locationsOf(answer)]).toEqual([400, ['body.initial_roles']]);
+    }
+    expect(await core.database.query('SELECT FROM users')).toHaveLength(before.length);
+    // Who is to be an administrator is invited again by administrators alone.
+    const again = await call('POST', `${at(made.body.user_id)}/invitation`, undefined, giver);
+    expect([again.status, again.body.code]).toEqual([403, 'permission_denied']);
+    await call('DELETE', at(made.body.user_id));
+  });
+
   it('sends another mail when asked; any of them is good until one was used', async () => {
     const { user, token } = await invite();
     const answer = await call('POST', `${at(user.user_id)}/invitation`);

@@ -18,6 +18,7 @@ import type { Page } from '../../platform/http/list-query.js';
 import { answerChange, answerEnd, PendingChangeView } from '../../platform/http/pending-change.js';
 import { UserChangesService } from './user-changes.service.js';
 import { ApiUserId } from './user-id.param.js';
+import { UserInvites } from './user-invites.service.js';
 import { UserManagers } from './user-managers.js';
 import { MailPromisedView, PendingUserView, presentUser, UserPageView, UserView } from './user-view.js';
 import { ACCOUNT_BODY_LIMIT_BYTES, CreateUserDto, UpdateUserDto } from './users.dto.js';
@@ -30,6 +31,7 @@ import { USER_LIST, UsersListService } from './users-list.service.js';
 export class UsersController {
   constructor(
     private readonly users: UsersService,
+    private readonly invites: UserInvites,
     private readonly changes: UserChangesService,
     private readonly lists: UsersListService,
     private readonly managers: UserManagers,
@@ -47,7 +49,10 @@ export class UsersController {
     @Req() request: HttpRequest,
     @JsonBody(CreateUserDto, ACCOUNT_BODY_LIMIT_BYTES) body: CreateUserDto,
   ): Promise<UserView> {
-    return presentUser(await this.users.invite(this.managers.of(request), body));
+    const { initial_roles: roleIds = [], ...input } = body;
+    const manager = this.managers.of(request);
+    if (roleIds.length === 0) return presentUser(await this.users.invite(manager, input));
+    return presentUser(await this.invites.invite(manager, this.managers.givingRoles(request), input, roleIds));
   }
 
   @Get()

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, ValidateIf } from 'class-validator';
 import { MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS } from './password-text.js';
-import { IsEmailAddress, IsPersonName, IsSecretText, IsUserTier } from './users.validators.js';
+import { IsEmailAddress, IsPersonName, IsRoleIdList, IsSecretText, IsUserTier, MAX_ROLES } from './users.validators.js';
 
 /** What the routes of this room read of a body at most: a password of 128 characters, written as it may be, and the rest. */
 export const ACCOUNT_BODY_LIMIT_BYTES = 8_192;
@@ -36,6 +36,17 @@ export class CreateUserDto {
   @MayBeAbsent()
   @IsUserTier()
   tier?: string;
+
+  @ApiPropertyOptional({
+    type: [String],
+    maxItems: MAX_ROLES,
+    uniqueItems: true,
+    description:
+      'Roles they are given everywhere, at once and without end, by their ids. Needs grants:write, and that you hold what they hold.',
+  })
+  @MayBeAbsent()
+  @IsRoleIdList()
+  initial_roles?: string[];
 }
 
 /** Body of `PATCH /api/v1/users/:user_id`: at least one field. */

@@ -25,6 +25,7 @@ import { PasswordStrengthService } from './password-strength.service.js';
 import { PasswordsService } from './passwords.service.js';
 import { UserEntity } from './user.entity.js';
 import { UserChangesService } from './user-changes.service.js';
+import { UserInvites } from './user-invites.service.js';
 import { UserLifecycle } from './user-lifecycle.service.js';
 import { UserMails } from './user-mails.service.js';
 import { UserManagers } from './user-managers.js';
@@ -58,6 +59,7 @@ import { UsersListService } from './users-list.service.js';
     UserLifecycle,
     UserMails,
     UserManagers,
+    UserInvites,
     UserPasswordsRepository,
     PasswordsService,
     PasswordPolicy,

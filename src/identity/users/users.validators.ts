@@ -1,7 +1,9 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { isId } from '../../kernel/ids.js';
 import { isEmailAddress } from './email-address.js';
 
 const MAX_NAME_CHARACTERS = 128;
+export const MAX_ROLES = 16;
 /** Controls, and marks that turn the direction in which what follows is read: a name must not rewrite a line it is in. */
 const FORBIDDEN_IN_NAMES = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
 const VISIBLE = /[^\p{Z}\p{C}]/u;
@@ -27,6 +29,17 @@ export const IsUserTier = check(
   'isUserTier',
   'must be the name of a tier',
   (value) => typeof value === 'string' && /^[a-z][a-z0-9_-]{0,31}$/.test(value),
+);
+
+/** Ids of roles, none twice. */
+export const IsRoleIdList = check(
+  'isRoleIdList',
+  `must be a list of at most ${MAX_ROLES} different ids of roles`,
+  (value) =>
+    Array.isArray(value) &&
+    value.length <= MAX_ROLES &&
+    value.every((id) => typeof id === 'string' && isId('rol', id)) &&
+    new Set(value).size === value.length,
 );
 
 /** Text, whatever it is: what a password may be is said by the policy, and of a token no more than that it is not valid. */

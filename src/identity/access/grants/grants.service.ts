@@ -24,6 +24,8 @@ import {
   toGrant,
 } from './grants.repository.js';
 
+export { type Author, authorOf } from '../authority/author.js';
+
 /** What is given to a user, or denied. */
 export type NewGrant = Omit<GrantToInsert, 'id' | 'userId' | 'grantedBy'>;
 
