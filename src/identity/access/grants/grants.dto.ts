@@ -103,7 +103,7 @@ export class UpdateGrantDto {
 
 /** What a validated body asks for. @throws InvalidRequestError naming what is wrong in the scope or the conditions. */
 export function toNewGrant(body: CreateGrantDto): NewGrant {
-  const scope = readScope(body.scope ?? { type: 'all' });
+  const scope = readScope(body.scope === undefined ? { type: 'all' } : body.scope);
   const { conditions, errors } = readConditions(body.conditions ?? null, 'body.conditions');
   const wrong = [...scope.errors, ...errors, ...misplaced(conditions, scope.read.scopeType)];
   if (wrong.length > 0) throw new InvalidRequestError(wrong);

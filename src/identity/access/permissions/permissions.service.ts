@@ -6,6 +6,7 @@ import { AuditService } from '../../../records/audit/audit.service.js';
 import type { Author } from '../authority/author.js';
 import { resourceOf } from '../check/permission-terms.js';
 import { type FollowedChange, RoleChanges } from '../roles/role-changes.service.js';
+import { PERMISSION_DESCRIPTIONS } from './permission-registry.js';
 import { type CustomPermission, PermissionsRepository } from './permissions.repository.js';
 
 /** A permission as it is shown. The times are null of those that are built in. */
@@ -22,7 +23,7 @@ export const MAX_CUSTOM = 1_000;
 const BUILT_IN_RESOURCES: ReadonlySet<string> = new Set(PERMISSIONS.map(resourceOf));
 const BUILT_IN: readonly KnownPermission[] = PERMISSIONS.map((name) => ({
   name,
-  description: '',
+  description: PERMISSION_DESCRIPTIONS[name],
   custom: false,
   createdAt: null,
   updatedAt: null,
