@@ -180,6 +180,7 @@ interface SignInOptions {
   /** A cookie jar to sign in with, and to keep what is set in. */
   readonly jar?: CookieJar;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
 }
 
 /** The cookies of one browser. */
@@ -216,6 +217,7 @@ export async function attemptSignIn(
       ...headers,
     },
     body: JSON.stringify({ email: person.email, password, mode, remember_me: remember }),
+    ...(options.signal && { signal: options.signal }),
   });
   jar?.keep(response);
   return response;

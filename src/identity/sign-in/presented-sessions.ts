@@ -26,8 +26,9 @@ export class PresentedSessions {
     const cookie = this.#read(rawHeaders);
     if (cookie === null) return null;
     const { userId, sessionId, secret } = cookie;
-    const principal = await this.principals.current(userId);
-    const session = principal?.sessions.find(({ id }) => id === sessionId);
+    // What is remembered of a user need not know their newest session.
+    const resolved = await this.principals.resolveAnew(userId);
+    const session = resolved?.principal.sessions.find(({ id }) => id === sessionId);
     if (session === undefined || !this.cookies.isSecretOf(secret, session.secretHash)) return null;
     return { userId, sessionId };
   }
