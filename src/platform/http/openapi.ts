@@ -20,6 +20,7 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['LLM: Gemini', "Gemini's API, which names the model and the method in the path."],
   ['query', 'One question to a model.'],
   ['clients', 'Who may call, and with what permissions.'],
+  ['api keys', 'The keys of whoever is signed in: clients that belong to a user.'],
   ['users', 'People: invited, changed, suspended, removed.'],
   ['sign-in', 'Without a credential yet: signing in, and the tokens that come by mail.'],
   ['access', 'Roles, permissions and grants: who may do what, where and when, and why.'],
