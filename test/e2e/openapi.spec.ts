@@ -218,7 +218,6 @@ describe('refusals', () => {
     ['POST /v1/messages', 'AnthropicError', 'application/json'],
     ['POST /v1beta/models/{path}', 'GoogleError', 'application/json'],
     ['POST /v1/models/{path}', 'GoogleError', 'application/json'],
-    ['POST /api/v1/auth/revoke', 'Problem', 'application/problem+json'],
   ];
 
   it.each(BY_SURFACE)('of %s are of the schema %s', (name, schema, type) => {
@@ -228,6 +227,13 @@ describe('refusals', () => {
       expect(resolve($ref ?? '')).toMatchObject({
         content: { [type]: { schema: { $ref: `#/components/schemas/${schema}` } } },
       });
+    }
+  });
+
+  it('of POST /oauth/token are those of OAuth', () => {
+    for (const status of ['401', '429', '503', 'default']) {
+      const { $ref } = operation('POST /oauth/token').responses[status] ?? {};
+      expect($ref).toBe(`#/components/responses/OAuthError_${status}`);
     }
   });
 

@@ -3,6 +3,7 @@ import {
   ApiAcceptedResponse,
   ApiBody,
   ApiConsumes,
+  ApiForbiddenResponse,
   ApiNoContentResponse,
   ApiOkResponse,
   ApiOperation,
@@ -84,6 +85,7 @@ export class TokensController {
     description: 'Revoked. With a body: not every replica has confirmed it yet.',
     type: PendingChangeView,
   })
+  @ApiForbiddenResponse({ description: "`permission_denied`: somebody else's, and `tokens:delete` is not held." })
   async revoke(
     @Req() request: HttpRequest,
     @PresentedToken() { token }: PresentedTokenDto,
