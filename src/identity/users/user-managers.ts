@@ -6,6 +6,7 @@ import { originOf } from '../../records/audit/audit.service.js';
 import { AccessService } from '../access/access.service.js';
 import { type Author, authorOf } from '../access/grants/grants.service.js';
 import type { UserManager } from './user-manager.js';
+import type { VisibleUsers } from './users-list.repository.js';
 
 const GIVING = 'grants:write';
 
@@ -18,6 +19,14 @@ export class UserManagers {
     if (request.identity === null) throw new AuthUnavailableError();
     const held = this.access.permissionsOf(request.identity.state, this.access.contextOf(request));
     return { origin: originOf(request), administers: held.includes(ADMIN_SCOPE) };
+  }
+
+  /** The users that the caller may read; who somebody owns is themselves alone. */
+  visibleTo(request: HttpRequest): VisibleUsers {
+    if (request.identity === null) throw new AuthUnavailableError();
+    const context = this.access.contextOf(request);
+    const { all, ids, ownerId, except } = this.access.reach(request.identity.state, 'users:read', 'users', context);
+    return { all, ids: ownerId === null ? ids : [...ids, ownerId], except };
   }
 
   /** The caller as somebody who gives roles. @throws PermissionDeniedError without `grants:write`. */

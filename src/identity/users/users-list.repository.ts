@@ -24,16 +24,26 @@ const FILTERS: Readonly<Record<string, string>> = {
                    AND (grants.expires_at IS NULL OR grants.expires_at > now()))`,
 };
 
+/** The users that a caller may see: all but those in `except`, or otherwise those in `ids`. */
+export interface VisibleUsers {
+  readonly all: boolean;
+  readonly ids: readonly string[];
+  readonly except: readonly string[];
+}
+
 /** Lists of users. */
 @Injectable()
 export class UsersListRepository {
   constructor(private readonly database: ReadDatabase) {}
 
   /** The users of a page and one more, if there is one; from the read replica where there is one. */
-  list(query: ListQuery<UserSortKey>): Promise<User[]> {
-    return this.database.run(({ manager }) =>
-      select(manager.createQueryBuilder(UserEntity, 'person'), query).getMany(),
-    );
+  list(query: ListQuery<UserSortKey>, { all, ids, except }: VisibleUsers): Promise<User[]> {
+    return this.database.run(({ manager }) => {
+      const rows = select(manager.createQueryBuilder(UserEntity, 'person'), query);
+      if (!all) rows.andWhere('person.id = ANY (:visibleIds)', { visibleIds: ids });
+      if (except.length > 0) rows.andWhere('person.id <> ALL (:hiddenIds)', { hiddenIds: except });
+      return rows.getMany();
+    });
   }
 }
 

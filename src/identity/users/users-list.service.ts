@@ -3,7 +3,7 @@ import { type ListShape, type Page, parseListQuery, toPage } from '../../platfor
 import { emailKeyOf } from './email-address.js';
 import { USER_STATUSES } from './user.entity.js';
 import { presentUser, type UserView } from './user-view.js';
-import { type UserSortKey, UsersListRepository } from './users-list.repository.js';
+import { type UserSortKey, UsersListRepository, type VisibleUsers } from './users-list.repository.js';
 
 /** How the list may be asked for; the controller shows the same to OpenAPI. */
 export const USER_LIST: ListShape<UserSortKey> = {
@@ -27,16 +27,16 @@ export class UsersListService {
   constructor(private readonly repository: UsersListRepository) {}
 
   /**
-   * A page of users, newest first unless asked otherwise. Where there is a read replica it may lag.
+   * A page of the users that are visible, newest first unless asked otherwise. Where there is a read replica it may lag.
    *
    * @throws InvalidRequestError naming each bad parameter; the driver's error when PostgreSQL is away.
    */
-  async list(raw: Readonly<Record<string, unknown>>): Promise<Page<UserView>> {
+  async list(raw: Readonly<Record<string, unknown>>, visible: VisibleUsers): Promise<Page<UserView>> {
     const asked = parseListQuery(raw, USER_LIST);
     const { email } = asked.filters;
     const filters = typeof email === 'string' ? { ...asked.filters, email: emailKeyOf(email) } : asked.filters;
     const query = { ...asked, filters };
-    return toPage(await this.repository.list(query), query, presentUser, (user) => {
+    return toPage(await this.repository.list(query, visible), query, presentUser, (user) => {
       const keys = { created_at: user.createdAt.toISOString(), name: user.name, email: emailKeyOf(user.email) };
       return [keys[query.sort], user.id];
     });

@@ -10,7 +10,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import { InvalidRequestError } from '../../kernel/app-error.js';
-import { Require } from '../../kernel/handler-marks.js';
+import { Require, WithinReach } from '../../kernel/handler-marks.js';
 import { ApiListQuery } from '../../platform/http/api-list-query.decorator.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
@@ -57,14 +57,15 @@ export class UsersController {
 
   @Get()
   @Require('users:read')
+  @WithinReach('users')
   @ApiOperation({
     summary: 'List the users',
     description: '`email`: in any spelling. `role`: the name of a role that was granted to them, for whatever.',
   })
   @ApiListQuery(USER_LIST)
   @ApiOkResponse({ type: UserPageView })
-  list(@Query() raw: Record<string, unknown>): Promise<Page<UserView>> {
-    return this.lists.list(raw);
+  list(@Req() request: HttpRequest, @Query() raw: Record<string, unknown>): Promise<Page<UserView>> {
+    return this.lists.list(raw, this.managers.visibleTo(request));
   }
 
   @Get(':user_id')
