@@ -17,6 +17,11 @@ export function clientOf(number: number): string {
   return `cn_live_${String(number).padStart(12, '0')}`;
 }
 
+/** The id of the user whose client this is; every fifth has one. */
+export function userOf(number: number): string {
+  return `usr_${String(number).padStart(20, '0')}`;
+}
+
 /**
  * Fills `api_logs` with `rows` requests of the `days` days up to now, in the order in which a busy installation would
  * have written them, and makes the partitions for that. A million rows take about ten seconds.
@@ -42,7 +47,7 @@ export async function fillApiLogs(database: TestDatabase, rows: number, days: nu
 const INSERT = `
   INSERT INTO api_logs (created_at, request_id, method, route, status, latency_ms, client_id, client_address, bytes_in,
                         bytes_out, auth_method, caller_kind, provider, model, stream, input_tokens, output_tokens,
-                        error_code, process, sequence)
+                        error_code, process, sequence, user_id)
   SELECT $2::timestamptz + n * interval '1 day' / $1::int - random() * interval '2 seconds',
          'req_' || substr(md5((n + $3::int)::text), 1, 24), 'POST', '/v1/chat/completions', status, 20 + random() * 2000,
          CASE WHEN known THEN 'cn_live_' || lpad(client::text, 12, '0') END,
@@ -53,7 +58,7 @@ const INSERT = `
          CASE status WHEN 200 THEN NULL WHEN 401 THEN 'invalid_api_key' WHEN 429 THEN 'rate_limited'
                      WHEN 404 THEN 'model_not_found' WHEN 503 THEN 'provider_not_configured' WHEN 499 THEN NULL
                      ELSE 'provider_error' END,
-         1 + n % 3, (n + $3::int) / 3
+         1 + n % 3, (n + $3::int) / 3, CASE WHEN known AND client % 5 = 2 THEN 'usr_' || lpad(client::text, 20, '0') END
   FROM (SELECT n, client, status, status <> 401 AS known,
                (ARRAY['openai-python', 'openai-node', 'curl', 'anthropic-node'])[1 + floor(4 * b * b)::int] AS kind,
                CASE WHEN client <> 0 AND b < 0.1 THEN '${FILLED.rarelySharedModel}'

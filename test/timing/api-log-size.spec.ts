@@ -5,7 +5,7 @@ import { ReadDatabase } from '../../src/platform/database/read-database.js';
 import { ApiLogRepository } from '../../src/records/api-log/api-log.repository.js';
 import { ApiLogService } from '../../src/records/api-log/api-log.service.js';
 import { buildSettings } from '../support/build-settings.js';
-import { clientOf, FILLED, fillApiLogs } from '../support/fill-api-logs.js';
+import { clientOf, FILLED, fillApiLogs, userOf } from '../support/fill-api-logs.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** `API_LOG_ROWS=10000000` measures the size of a real installation; it takes some four minutes. */
@@ -31,6 +31,9 @@ const SERVED: readonly [what: string, query: Query][] = [
   ['a client', (round) => ({ client_id: clientOf(round * 45 + 7) })],
   ['a client of the past', (round) => ({ client_id: clientOf(round * 45 + 7), created_before: daysAgo(round + 2) })],
   ['a client that never called', (round) => ({ client_id: `cn_live_nobody${round}` })],
+  ['a user', (round) => ({ user_id: userOf(round * 45 + 7) })],
+  ['a user and a status', (round) => ({ user_id: userOf(round * 45 + 7), status: '429' })],
+  ['a user that never called', (round) => ({ user_id: userOf(round * 5 + 1) })],
   ['a status', () => ({ status: '429' })],
   ['a rare status', () => ({ status: String(FILLED.rareStatus) })],
   ['a status that never was', (round) => ({ status: String(510 + round) })],

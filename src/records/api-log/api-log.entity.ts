@@ -7,7 +7,7 @@ import { Column, Entity, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'ty
 @Entity('api_logs')
 // On expressions, on a part of the rows, or on columns in an order that the schema builder would remake.
 @Index('api_logs_client_time_idx', { synchronize: false })
-@Index('api_logs_user_time_idx', { synchronize: false })
+@Index('api_logs_user_idx', { synchronize: false })
 @Index('api_logs_request_hash_idx', { synchronize: false })
 @Index('api_logs_status_idx', { synchronize: false })
 @Index('api_logs_client_status_idx', { synchronize: false })
