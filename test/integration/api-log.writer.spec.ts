@@ -71,6 +71,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
       inputTokens: 12,
       outputTokens: 0,
       errorCode: 'provider_timeout',
+      userId: 'usr_0123456789abcdefghij',
     } satisfies Partial<RequestRecord>);
     closed(full);
     closed(buildRecord({ requestId: 'req-left', aborted: true, status: 200 }));
@@ -121,6 +122,7 @@ describe('ApiLogWriter on PostgreSQL', () => {
         inputTokens: 100_000,
         outputTokens: 100_000,
         errorCode: 'provider_not_configured',
+        userId: 'usr_0123456789abcdefghij',
       }),
     );
     await eventually(async () => (await countRows())?.rows === 1);
