@@ -23,7 +23,9 @@ export interface Fleet {
 }
 
 /** Starts the three. Give it a Redis and that one is left in place when they stop. */
-export async function startFleet(options: { readonly redis?: TestRedis } = {}): Promise<Fleet> {
+export async function startFleet(
+  options: { readonly redis?: TestRedis; readonly settings?: Parameters<TestApp['replica']>[0] } = {},
+): Promise<Fleet> {
   const database = await createTestDatabase();
   const redis = options.redis ?? (await createTestRedis());
   const member = async (): Promise<FleetMember> => {
@@ -31,7 +33,11 @@ export async function startFleet(options: { readonly redis?: TestRedis } = {}): 
     const app = await startApp({
       database,
       redis,
-      settings: { DATABASE_URL: toPostgres.through(database.url), REDIS_URL: toRedis.through(redis.url) },
+      settings: {
+        DATABASE_URL: toPostgres.through(database.url),
+        REDIS_URL: toRedis.through(redis.url),
+        ...options.settings,
+      },
     });
     return { ...app, toPostgres, toRedis, replicaId: app.app.get(ReplicaRegistry, { strict: false }).id };
   };
