@@ -147,11 +147,13 @@ describe('the structure of /openapi.json', () => {
       'api keys',
       'users',
       'sign-in',
+      'sessions',
       'access',
       'tokens',
       'rate limits',
       'ip rules',
       'api logs',
+      'audit logs',
       'identity',
       'operations',
     ]);

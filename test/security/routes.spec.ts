@@ -126,6 +126,7 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
 
 /** Routes about the caller's own things: what a key that acts for its owner has to hold. */
 const SELF: ReadonlyMap<string, Permission> = new Map([
+  ['GET /api/v1/me', 'users:read'],
   ['GET /api/v1/sessions', 'sessions:read'],
   ['DELETE /api/v1/sessions/:session_id', 'sessions:delete'],
   ['DELETE /api/v1/sessions', 'sessions:delete'],

@@ -18,7 +18,7 @@ import type { Page } from '../../platform/http/list-query.js';
 import { answerEnd, PendingChangeView } from '../../platform/http/pending-change.js';
 import { originOf } from '../../records/audit/audit.service.js';
 import { clearSessionCookie } from './session-cookie.js';
-import { SESSION_LIST, SessionManagement } from './session-management.js';
+import { SESSION_LIST, SessionManagement } from './session-management.service.js';
 import { SessionPageView, type SessionView } from './session-view.js';
 
 /** A caller's own sessions: of whoever is signed in, or of the owner of the key that calls. */

@@ -23,7 +23,7 @@ import { SessionEntity } from './session.entity.js';
 import { SessionCookieService } from './session-cookie.service.js';
 import { SessionEnds } from './session-ends.js';
 import { SessionExpiry } from './session-expiry.js';
-import { SessionManagement } from './session-management.js';
+import { SessionManagement } from './session-management.service.js';
 import { SessionOpening } from './session-opening.js';
 import { SessionSignals } from './session-signals.js';
 import { SessionSignalsRepository } from './session-signals.repository.js';
@@ -73,7 +73,7 @@ import { UserSessionsController } from './user-sessions.controller.js';
     SessionDays,
     SessionDaysRepository,
   ],
-  exports: [SessionsService, SessionCookieService, KnownDevices],
+  exports: [SessionsService, SessionManagement, SessionCookieService, KnownDevices],
 })
 export class SessionsModule implements OnModuleInit {
   constructor(

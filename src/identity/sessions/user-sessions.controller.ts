@@ -13,7 +13,7 @@ import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js
 import type { Page } from '../../platform/http/list-query.js';
 import { answerEnd, PendingChangeView } from '../../platform/http/pending-change.js';
 import { originOf } from '../../records/audit/audit.service.js';
-import { SESSION_LIST, SessionManagement } from './session-management.js';
+import { SESSION_LIST, SessionManagement } from './session-management.service.js';
 import { SessionPageView, type SessionView } from './session-view.js';
 import { currentSessionOf } from './sessions.controller.js';
 

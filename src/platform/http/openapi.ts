@@ -23,22 +23,25 @@ const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['api keys', 'The keys of whoever is signed in: clients that belong to a user.'],
   ['users', 'People: invited, changed, suspended, removed.'],
   ['sign-in', 'Without a credential yet: signing in, and the tokens that come by mail.'],
+  ['sessions', 'Who is signed in where, and how to end it.'],
   ['access', 'Roles, permissions and grants: who may do what, where and when, and why.'],
   ['tokens', 'Short-lived access: given out, renewed, revoked, looked at.'],
   ['rate limits', 'How often and how much at once: what is in force, for whom, and why a request was refused.'],
   ['ip rules', 'Which addresses are let in, which are kept out, and for how long.'],
   ['api logs', 'What was called, by whom, with what result.'],
+  ['audit logs', 'Who did what to what: rows that nobody can change.'],
   ['identity', 'Who the caller is taken for.'],
   ['operations', 'Health and metrics.'],
 ];
 
-/** The ways a client of ours presents itself, each of them enough. */
+/** The ways a client or user of ours presents itself, each of them enough. */
 const IDENTITY: readonly Record<string, string[]>[] = [
   { bearer: [] },
   { basic: [] },
   { x_api_key: [] },
   { api_key: [] },
   { x_goog_api_key: [] },
+  { session: [] },
 ];
 const BRING_YOUR_OWN: Record<string, string[]> = { provider_token: [] };
 
@@ -55,11 +58,23 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('core-nest')
     .setDescription('Gateway in front of LLM and REST APIs: who is calling, what they may do, how often.')
     .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'API key', description: 'An API key' }, 'bearer')
+    .addBearerAuth(
+      { type: 'http', scheme: 'bearer', bearerFormat: 'API key', description: 'An API key, or an access token' },
+      'bearer',
+    )
     .addBasicAuth({ type: 'http', scheme: 'basic', description: 'client_id and client_secret' }, 'basic')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, 'x_api_key')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'api-key' }, 'api_key')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'x-goog-api-key' }, 'x_goog_api_key')
+    .addCookieAuth(
+      '__Host-core-nest-session',
+      {
+        type: 'apiKey',
+        in: 'cookie',
+        description: 'Of whoever signed in with a browser; what changes something needs X-CSRF-Token too',
+      },
+      'session',
+    )
     .addApiKey(
       { type: 'apiKey', in: 'header', name: 'X-Provider-Token', description: "The caller's own provider key" },
       'provider_token',
