@@ -8,6 +8,9 @@ import { type Follow, TokenChanges } from './token-changes.js';
 /** What else becomes of a refresh, in the transaction that decides it and after it. */
 @Injectable()
 export class RefreshEffects {
+  /** Uses since start, by what became of them. */
+  readonly stats = { rotated: 0, repeated: 0, reused: 0, refused: 0 };
+
   constructor(
     private readonly transactions: Transactions,
     private readonly families: RefreshFamilies,
@@ -22,7 +25,12 @@ export class RefreshEffects {
 
   /** Records the outcome; a second use ends the session too. Resolves to what is then to be followed. */
   async record(outcome: RotationOutcome, origin: AuditOrigin, transaction: Transaction): Promise<Follow | null> {
-    if (outcome.outcome === 'rotated') await this.#note('token.refresh', outcome, origin, transaction);
+    this.stats[outcome.outcome] += 1;
+    if (outcome.outcome === 'rotated') {
+      const { userId, sessionId } = outcome;
+      const byUser: AuditOrigin = { ...origin, actorType: 'user', actorId: userId, sessionId };
+      await this.#note('token.refresh', outcome, byUser, transaction);
+    }
     if (outcome.outcome !== 'reused') return null;
     await this.families.endReused(outcome, transaction);
     await this.#note('token.reuse_detected', outcome, origin, transaction);

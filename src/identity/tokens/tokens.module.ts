@@ -1,6 +1,8 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DatabaseModule } from '../../platform/database/database.module.js';
+import { HealthModule } from '../../platform/health/health.module.js';
+import { MetricsService } from '../../platform/health/metrics.service.js';
 import { JobsModule } from '../../platform/jobs/jobs.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
@@ -47,6 +49,7 @@ import { TokensService } from './tokens.service.js';
       TokenEpochEntity,
     ]),
     DatabaseModule,
+    HealthModule,
     ReplicasModule,
     JobsModule,
     AuditModule,
@@ -80,4 +83,23 @@ import { TokensService } from './tokens.service.js';
   ],
   exports: [AccessTokensService, TokensService],
 })
-export class TokensModule {}
+export class TokensModule implements OnModuleInit {
+  constructor(
+    private readonly metrics: MetricsService,
+    private readonly access: AccessTokensService,
+    private readonly refreshes: RefreshEffects,
+    private readonly keys: SigningKeys,
+  ) {}
+
+  onModuleInit(): void {
+    const { metrics, access, refreshes, keys } = this;
+    metrics.counter('access_tokens_total', 'Access tokens by how they were read.', () => ({ ...access.stats }), 'read');
+    metrics.counter(
+      'refreshes_total',
+      'Refresh tokens by what became of them.',
+      () => ({ ...refreshes.stats }),
+      'outcome',
+    );
+    metrics.gauge('signing_keys', 'Keys that verify access tokens here, or will.', () => keys.published().length);
+  }
+}
