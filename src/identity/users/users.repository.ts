@@ -10,6 +10,12 @@ export type User = Pick<
   'id' | 'email' | 'name' | 'status' | 'emailVerifiedAt' | 'passwordChangedAt' | 'tier' | 'createdAt' | 'updatedAt'
 >;
 
+/** A user as a sign-in needs to know them. */
+export type SignInUser = Pick<
+  UserEntity,
+  'id' | 'email' | 'name' | 'status' | 'emailVerifiedAt' | 'passwordChangedAt' | 'passwordHash'
+>;
+
 export type UserToInsert = Pick<UserEntity, 'id' | 'email' | 'emailKey' | 'name' | 'tier'>;
 
 /** The fields of a user that can change; an absent one stays. */
@@ -38,6 +44,17 @@ export class UsersRepository {
       .addSelect('person.passwordHash')
       .where('person.emailKey = :emailKey', { emailKey })
       .getOne();
+  }
+
+  /** The user with this e-mail address, and the hash of their password, as one row that is there either way. */
+  async findForSignIn(emailKey: string): Promise<SignInUser | null> {
+    const [row] = await this.source.manager.query<(SignInUser | { readonly id: null })[]>(
+      `SELECT id, email, name, status, email_verified_at AS "emailVerifiedAt",
+              password_changed_at AS "passwordChangedAt", password_hash AS "passwordHash"
+       FROM (VALUES ($1)) AS asked (key) LEFT JOIN users ON email_key = asked.key`,
+      [emailKey],
+    );
+    return row === undefined || row.id === null ? null : row;
   }
 
   /** The user, locked until the transaction ends. */

@@ -13,12 +13,9 @@ import type { AcceptedPassword } from './passwords.service.js';
 import { userCreated, userInvited } from './user-audit.js';
 import { INVITE_MAIL } from './user-mails.service.js';
 import { assertMayManage, type UserManager } from './user-manager.js';
-import { type User, UsersRepository } from './users.repository.js';
+import { type SignInUser, type User, UsersRepository } from './users.repository.js';
 
-/** A user as a sign-in needs to know them. */
-export interface SignInUser extends User {
-  readonly passwordHash: string | null;
-}
+export type { SignInUser } from './users.repository.js';
 
 /** Who is invited; what is absent takes its default: what stands before the @, tier `paid`. */
 export interface NewUser {
@@ -47,11 +44,11 @@ export class UsersService {
   }
 
   /**
-   * The user with this e-mail address in any spelling, whatever their status; null when there is none. One query either
-   * way: who exists is not to be told by the time it takes.
+   * The user with this e-mail address in any spelling, whatever their status; null when there is none. It does the same
+   * either way: who exists is not to be told by the time it takes.
    */
   findForSignIn(email: string): Promise<SignInUser | null> {
-    return this.repository.findByEmailKey(emailKeyOf(email));
+    return this.repository.findForSignIn(emailKeyOf(email));
   }
 
   /** What the spellings of one e-mail address have in common, for whoever counts by it. */
