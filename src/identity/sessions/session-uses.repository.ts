@@ -24,6 +24,8 @@ export interface RecordedUses {
   readonly divided: readonly DividedSession[];
 }
 
+/** Told of in one flush; others are told of in the next ones. */
+const ALARMS = 200;
 /** A user is told of at most once in this time, however often the countries change. */
 const ALARM_EVERY = "interval '1 hour'";
 
@@ -92,16 +94,16 @@ export class SessionUsesRepository {
 
   /** Those of users that were not told of lately, one of each; from now on they were. */
   async #toTell(divided: readonly DividedSession[], transaction: Transaction): Promise<DividedSession[]> {
-    const ofUser = new Map(divided.map((session) => [session.userId, session]));
+    const ofUsers = [...new Map(divided.map((session) => [session.userId, session])).values()].slice(0, ALARMS);
     const [rows] = await transaction.query<[{ id: string }[], number]>(
       `UPDATE sessions AS session SET alarmed_at = clock_timestamp()
        WHERE id = ANY ($1::text[]) AND NOT EXISTS (
          SELECT 1 FROM sessions AS told
          WHERE told.user_id = session.user_id AND told.alarmed_at > clock_timestamp() - ${ALARM_EVERY})
        RETURNING id`,
-      [[...ofUser.values()].map(({ sessionId }) => sessionId)],
+      [ofUsers.map(({ sessionId }) => sessionId)],
     );
     const told = new Set(rows.map(({ id }) => id));
-    return [...ofUser.values()].filter(({ sessionId }) => told.has(sessionId));
+    return ofUsers.filter(({ sessionId }) => told.has(sessionId));
   }
 }
