@@ -82,6 +82,8 @@ export class UserChangesService {
    */
   async remove(manager: UserManager, userId: string, heirId: string | null): Promise<Propagation> {
     const change = await this.#inTransaction(userId, async (transaction) => {
+      // In the order of their ids, as everywhere that locks two users.
+      if (heirId !== null && heirId < userId && isId('usr', heirId)) await this.repository.lock(heirId, transaction);
       const user = await this.#lock(manager, userId, transaction);
       if (heirId !== null) await this.#lockHeir(manager, heirId, userId, transaction);
       await this.lifecycle.tell({ type: 'deleted', userId, heirId }, transaction);
