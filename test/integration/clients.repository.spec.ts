@@ -15,6 +15,7 @@ import { servingOptions } from '../../src/platform/database/data-source.js';
 import { isDatabaseUnavailable } from '../../src/platform/database/database-error.js';
 import { UNRESTRICTED } from '../support/attempts.js';
 import { insertClient } from '../support/insert-client.js';
+import { buildGrant, buildUser } from '../support/people.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -199,6 +200,40 @@ describe('findForAuthentication', () => {
     });
   });
 
+  it('gives the owner with its status and what is granted to it and has not ended', async () => {
+    const owner = await buildUser(database, { roles: ['viewer'] });
+    const scope = { type: 'resource', resource: 'users', id: 'usr_1' } as const;
+    const conditions = { cidr: ['192.0.2.0/24'] };
+    const expiresAt = new Date('2031-02-03T04:05:06.789Z');
+    const limited = { role: 'operator', effect: 'deny', scope, conditions, expiresAt } as const;
+    const grantId = await buildGrant(database, owner.id, limited);
+    const never = await buildGrant(database, owner.id, { role: 'billing' });
+    await database.query(`UPDATE grants SET expires_at = 'infinity' WHERE id = $1`, [never]);
+    const ended = await buildGrant(database, owner.id, { role: 'admin', expiresAt: new Date(Date.now() - 1) });
+    const { clientId } = await insertClient(database, { ownerId: owner.id });
+    const found = (await findForAuthentication(clientId))?.owner;
+    expect(found).toMatchObject({ userId: owner.id, status: 'active' });
+    const grants = new Map(found?.grants.map((grant) => [grant.id, grant]));
+    expect(grants.size).toBe(3);
+    expect(grants.has(ended)).toBe(false);
+    expect(grants.get(never)?.expiresAt).toBeNull();
+    expect(grants.get(grantId)).toEqual({
+      id: grantId,
+      roleId: expect.stringMatching(/^rol_/),
+      effect: 'deny',
+      scope,
+      conditions,
+      expiresAt: expiresAt.getTime(),
+    });
+    await database.query(`UPDATE users SET status = 'suspended' WHERE id = $1`, [owner.id]);
+    await database.query('DELETE FROM grants WHERE user_id = $1', [owner.id]);
+    expect((await findForAuthentication(clientId))?.owner).toEqual({
+      userId: owner.id,
+      status: 'suspended',
+      grants: [],
+    });
+  });
+
   it('gives a client without secrets as such, and null for one that is not there', async () => {
     const { clientId } = await insertClient(database);
     await database.query('DELETE FROM client_secrets WHERE client_id = $1', [clientId]);
@@ -359,6 +394,48 @@ describe('remove', () => {
       await database.query('ALTER TABLE elsewhere RENAME TO credential_fences');
     }
     expect(await clients.find(clientId)).not.toBeNull();
+  });
+});
+
+describe('a client of a user', () => {
+  it('takes a new version and leaves word in the outbox whenever the user, or a grant of theirs, changes', async () => {
+    const owner = await buildUser(database);
+    const [own, other] = [await insertClient(database, { ownerId: owner.id }), await insertClient(database)];
+    const changes = [
+      () => buildGrant(database, owner.id, { role: 'viewer' }),
+      () => database.query(`UPDATE grants SET effect = 'deny' WHERE user_id = $1`, [owner.id]),
+      () => database.query('DELETE FROM grants WHERE user_id = $1', [owner.id]),
+      () => database.query(`UPDATE users SET status = 'suspended' WHERE id = $1`, [owner.id]),
+      () => database.query(`UPDATE users SET tier = 'free' WHERE id = $1`, [owner.id]),
+    ];
+    const untouched = await versionOf(other.clientId);
+    for (const change of changes) {
+      const before = await versionOf(own.clientId);
+      await change();
+      const after = await versionOf(own.clientId);
+      expect(after).toBeGreaterThan(before);
+      expect(await fenceOf(own.clientId)).toBe(String(after));
+    }
+    expect(await versionOf(other.clientId)).toBe(untouched);
+    expect(await fenceOf(other.clientId)).toBeNull();
+  });
+
+  it('is found by its owner alone where one is asked for, to be read, changed or removed', async () => {
+    const [owner, stranger] = [await buildUser(database), await buildUser(database)];
+    const { clientId } = await insertClient(database, { ownerId: owner.id });
+    expect(await clients.find(clientId, stranger.id)).toBeNull();
+    expect(await clients.change(clientId, () => ({ name: 'taken' }), undefined, stranger.id)).toBeNull();
+    expect(await clients.remove(clientId, () => undefined, undefined, stranger.id)).toBeNull();
+    expect(await clients.find(clientId, owner.id)).toMatchObject({ clientId, name: 'test', ownerId: owner.id });
+    expect(await clients.remove(clientId, () => undefined, undefined, owner.id)).not.toBeNull();
+  });
+
+  it('keeps its owner from being deleted in SQL, so that no key is left that nobody bounds', async () => {
+    const owner = await buildUser(database);
+    await insertClient(database, { ownerId: owner.id });
+    await expect(database.query('DELETE FROM users WHERE id = $1', [owner.id])).rejects.toMatchObject({
+      code: '23503',
+    });
   });
 });
 

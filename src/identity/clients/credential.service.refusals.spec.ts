@@ -52,6 +52,15 @@ describe('CredentialService', () => {
         1,
       ],
       [
+        'a key whose owner is suspended',
+        async () => {
+          const check = coldCheck();
+          check.clients.change(CLIENT_ID, { owner: { userId: 'usr_1', status: 'suspended', grants: [] } });
+          return [check, 'right'];
+        },
+        1,
+      ],
+      [
         'a client deleted since',
         async () => {
           const check = await warmCheck();
