@@ -15,7 +15,7 @@ import { type RenewedProof, SessionsRepository } from './sessions.repository.js'
 
 export type { EndedSessions, SessionEnd } from './session-ends.js';
 export type { OpenedSession, SignIn, SignInFacts } from './session-opening.js';
-export type { EndReason, RenewedProof } from './sessions.repository.js';
+export type { RenewedProof } from './sessions.repository.js';
 
 /**
  * Sessions: how they begin, are used and end. PostgreSQL alone decides; every method rejects with the driver's error when
