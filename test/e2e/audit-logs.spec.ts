@@ -54,13 +54,12 @@ describe('GET /api/v1/audit-logs', () => {
         subject_id: id,
         outcome: 'succeeded',
         address: '127.0.0.1',
-        details: { changed: ['tier'], tier: 'free' },
+        details: { changed: ['tier'], tier: 'free', previous_tier: 'paid' },
       },
       {
         action: 'client.create',
         request_id: made.headers.get('x-request-id'),
         details: { name: 'billing' },
-        before: null,
       },
     ]);
     expect(Object.keys(data[0]).sort()).toEqual(
@@ -69,7 +68,6 @@ describe('GET /api/v1/audit-logs', () => {
         'actor_id',
         'actor_type',
         'address',
-        'before',
         'created_at',
         'details',
         'id',

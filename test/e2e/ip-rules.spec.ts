@@ -325,7 +325,15 @@ it('every change is in the audit log, with who made it and from where', async ()
     {
       ...from,
       action: 'ip_rule.update',
-      details: { cidr: '203.0.113.7/32', effect: 'allow', reason: 'scraping', expires_at: null },
+      details: {
+        cidr: '203.0.113.7/32',
+        effect: 'allow',
+        reason: 'scraping',
+        expires_at: null,
+        previous_effect: 'block',
+        previous_reason: 'scraping',
+        previous_expires_at: null,
+      },
     },
     { ...from, action: 'ip_rule.remove', details: { cidr: '203.0.113.7/32', effect: 'allow', automatic: false } },
   ]);

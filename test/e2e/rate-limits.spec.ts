@@ -429,6 +429,7 @@ describe('who may', () => {
     const end = '2099-01-01T00:00:00.000Z';
     const body = { ...windows(7777), cost: 2, mode: 'shadow', reason: 'own', expires_at: end };
     expect((await send('PUT', at, body, writer)).status).toBe(200);
+    expect((await send('PUT', at, windows(5), writer)).status).toBe(200);
     expect((await send('DELETE', at, undefined, writer)).status).toBe(204);
     const rows = await replica().database.query(
       'SELECT action, actor_id, subject_type, subject_id, details FROM audit_logs WHERE actor_id = $1 ORDER BY id',
@@ -439,13 +440,17 @@ describe('who may', () => {
       subject_type: 'rate_limit',
       subject_id: `client:${writer.clientId}:general`,
     };
+    const first = { windows: ['7777/3600'], cost: 2, shadow: true, reason: 'own', expires_at: end };
+    const second = { windows: ['5/3600'], cost: 1, shadow: false, reason: null, expires_at: null };
+    const previous = Object.entries(first).map(([name, value]) => [`previous_${name}`, value]);
     expect(rows).toEqual([
+      { ...about, action: 'rate_limit.set', details: { class: 'general', ...first } },
       {
         ...about,
         action: 'rate_limit.set',
-        details: { class: 'general', windows: ['7777/3600'], cost: 2, shadow: true, reason: 'own', expires_at: end },
+        details: { class: 'general', ...second, ...Object.fromEntries(previous) },
       },
-      { ...about, action: 'rate_limit.remove', details: { class: 'general' } },
+      { ...about, action: 'rate_limit.remove', details: { class: 'general', ...second } },
     ]);
   });
 });

@@ -61,8 +61,7 @@ describe('the audit log', () => {
       action: 'client.update',
       origin: originOf({ identity: { state }, record } as never),
       subject: { type: 'client', id: 'four\u0000' },
-      details: { changed: ['tier'], tier: 'free' },
-      before: { tier: 'paid' },
+      details: { changed: ['tier'], tier: 'free', previous_tier: 'paid' },
     });
     expect(await rows('four')).toMatchObject([
       {
@@ -70,7 +69,7 @@ describe('the audit log', () => {
         actor_id: 'usr_1',
         user_id: 'usr_1',
         session_id: 'ses_1',
-        details: { changed: ['tier'], tier: 'free', before: { tier: 'paid' } },
+        details: { changed: ['tier'], tier: 'free', previous_tier: 'paid' },
       },
     ]);
   });

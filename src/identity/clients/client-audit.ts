@@ -34,23 +34,28 @@ export function clientCreated(origin: AuditOrigin, client: Client): AuditEvent<'
   };
 }
 
-/** That a client was changed: which fields, and what they are now. */
+/** That a client was changed: which fields, what they are now and what they were. */
 export function clientUpdated(
   origin: AuditOrigin,
+  before: Client,
   client: Client,
   changes: ClientChanges,
 ): AuditEvent<'client.update'> {
   const fields = (Object.keys(WIRE_NAMES) as (keyof ClientChanges)[]).filter((field) => changes[field] !== undefined);
-  const values = fields.map((field) => {
-    const value = client[field];
-    return [WIRE_NAMES[field], value instanceof Date ? value.toISOString() : value];
-  });
+  const values = fields.flatMap((field) => [
+    [WIRE_NAMES[field], asDetail(client[field])],
+    [`previous_${WIRE_NAMES[field]}`, asDetail(before[field])],
+  ]);
   return {
     action: 'client.update',
     origin,
     subject: { type: 'client', id: client.clientId },
     details: { changed: fields.map((field) => WIRE_NAMES[field]), ...Object.fromEntries(values) },
   };
+}
+
+function asDetail<T>(value: T | Date): T | string {
+  return value instanceof Date ? value.toISOString() : value;
 }
 
 /** That a client was revoked, with all its secrets. */

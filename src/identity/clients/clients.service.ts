@@ -146,13 +146,16 @@ export class ClientsService {
     }
     this.#assertValid(changes);
     assertHoldsAll(grantor, { scopes: changes.scopes ?? [], ...listsOf(grantor, changes) }, 'grant');
+    let before: Client | null = null;
     const decide = (current: Client) => {
       assertMayChange(grantor, current, changes);
+      before = current;
       return changes;
     };
     const changed = await this.#inTransaction(clientId, async (transaction) => {
       const done = await this.repository.change(clientId, decide, transaction, grantor.ownerId);
-      if (done !== null) await this.audit.record(clientUpdated(grantor.origin, done.client, changes), transaction);
+      if (done !== null && before !== null)
+        await this.audit.record(clientUpdated(grantor.origin, before, done.client, changes), transaction);
       return done;
     });
     return { client: changed.client, propagation: await this.revocations.follow({ clientId, ...changed }) };

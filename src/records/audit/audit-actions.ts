@@ -1,5 +1,13 @@
 const GRANT = ['user_id', 'role_id', 'role', 'effect', 'scope', 'conditions', 'expires_at', 'reason'] as const;
 const ALLOW_LISTS = ['allowed_addresses', 'allowed_models', 'allowed_providers'] as const;
+const CLIENT = ['name', 'tier', 'scopes', 'status', 'expires_at', ...ALLOW_LISTS] as const;
+const LIMIT = ['windows', 'cost', 'shadow', 'expires_at', 'reason'] as const;
+const IP_RULE = ['effect', 'reason', 'expires_at'] as const;
+
+/** The names, and those of what was there before: `previous_…`. */
+function andPrevious<const Name extends string>(...names: readonly Name[]): readonly (Name | `previous_${Name}`)[] {
+  return [...names, ...names.map((name) => `previous_${name}` as const)];
+}
 
 /**
  * Every action there is, `noun.verb`, with the names its details may have. An action or a detail that is not here does
@@ -8,7 +16,7 @@ const ALLOW_LISTS = ['allowed_addresses', 'allowed_models', 'allowed_providers']
  */
 export const AUDIT_ACTIONS = {
   'client.create': ['name', 'tier', 'scopes', 'environment', 'expires_at', 'owner_id', ...ALLOW_LISTS],
-  'client.update': ['changed', 'name', 'tier', 'scopes', 'status', 'expires_at', ...ALLOW_LISTS],
+  'client.update': ['changed', ...andPrevious(...CLIENT)],
   'client.revoke': [],
   'client.hand_over': ['owner_id', 'previous_owner_id', 'reason'],
   'secret.create': ['client_id', 'hint', 'expires_at', 'previous_ends_at'],
@@ -18,10 +26,10 @@ export const AUDIT_ACTIONS = {
   'secret.leaked': ['client_id', 'hint'],
   'client.expire': ['expires_at', 'days_left'],
   'client.expires_soon': ['expires_at', 'days_left'],
-  'rate_limit.set': ['class', 'tier', 'windows', 'cost', 'shadow', 'expires_at', 'reason'],
-  'rate_limit.remove': ['class', 'tier'],
+  'rate_limit.set': ['class', 'tier', ...andPrevious(...LIMIT)],
+  'rate_limit.remove': ['class', 'tier', ...LIMIT],
   'ip_rule.create': ['cidr', 'effect', 'reason', 'expires_at', 'automatic'],
-  'ip_rule.update': ['cidr', 'effect', 'reason', 'expires_at'],
+  'ip_rule.update': ['cidr', ...andPrevious(...IP_RULE)],
   'ip_rule.remove': ['cidr', 'effect', 'automatic'],
   'signing_key.create': ['not_before'],
   'signing_key.remove': [],

@@ -35,10 +35,20 @@ describe('storedDetails', () => {
     });
   });
 
-  it('names actions noun.verb, and no detail as what was there before', () => {
-    for (const [action, names] of Object.entries(AUDIT_ACTIONS)) {
+  it('names actions noun.verb, and each detail once', () => {
+    for (const [action, names] of Object.entries<readonly string[]>(AUDIT_ACTIONS)) {
       expect(action).toMatch(/^[a-z_]+\.[a-z_]+$/);
-      expect(names).not.toContain('before');
+      expect(new Set(names).size).toBe(names.length);
+      for (const name of names) expect(name).toMatch(/^[a-z_]+$/);
     }
+    expect(AUDIT_ACTIONS['ip_rule.update']).toEqual([
+      'cidr',
+      'effect',
+      'reason',
+      'expires_at',
+      'previous_effect',
+      'previous_reason',
+      'previous_expires_at',
+    ]);
   });
 });

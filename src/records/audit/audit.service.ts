@@ -28,10 +28,8 @@ export interface AuditEvent<Action extends AuditAction = AuditAction> {
   readonly subject: { readonly type: AuditSubject; readonly id: string | null };
   /** By default `succeeded`. */
   readonly outcome?: AuditOutcome;
-  /** What was done; of a change, how it is since. */
+  /** What was done; of a change, how it is since, and under `previous_…` how it was. */
   readonly details?: AuditDetails<Action>;
-  /** Of a change, how it was, under the same names. */
-  readonly before?: AuditDetails<Action>;
 }
 
 /** Whoever can start a process on this machine with its settings. */
@@ -93,9 +91,7 @@ export class AuditService {
 }
 
 function rowOf<Action extends AuditAction>(event: AuditEvent<Action>): AuditRow {
-  const { action, origin, subject, outcome = 'succeeded', details, before } = event;
-  const stored: Record<string, unknown> = details === undefined ? {} : storedDetails(action, details);
-  if (before !== undefined) stored.before = storedDetails(action, before);
+  const { action, origin, subject, outcome = 'succeeded', details } = event;
   return {
     at: null,
     action,
@@ -108,7 +104,7 @@ function rowOf<Action extends AuditAction>(event: AuditEvent<Action>): AuditRow 
     sessionId: origin.sessionId ?? null,
     requestId: origin.requestId,
     outcome,
-    details: stored,
+    details: details === undefined ? {} : storedDetails(action, details),
   };
 }
 

@@ -33,10 +33,11 @@ export interface Stored<Row> {
 
 export type OverrideSortKey = 'updated_at';
 
-/** Called within the transaction of a change, so that it is part of it. */
-export type Beside = (transaction: EntityManager) => Promise<void>;
+/** Called within the transaction of a change, so that it is part of it, with what stood there before. */
+export type Beside<Row> = (transaction: EntityManager, previous: Row | null) => Promise<void>;
 
 const TOPIC = 'rate_limits';
+const LOCKED = { mode: 'pessimistic_write' } as const;
 const PAGE = 5_000;
 const FILTERS: Readonly<Record<string, string>> = {
   client_id: `o.subject_type = 'client' AND o.subject_id = :client_id`,
@@ -126,18 +127,27 @@ export class RateLimitsRepository {
   }
 
   /** Sets a policy in place of whatever stood there. */
-  setPolicy(rateClass: string, tier: string, limit: LimitToStore, beside: Beside): Promise<Stored<PolicyRow>> {
+  setPolicy(
+    rateClass: string,
+    tier: string,
+    limit: LimitToStore,
+    beside: Beside<PolicyRow>,
+  ): Promise<Stored<PolicyRow>> {
+    const key = { rateClass, tier };
     return this.#change(`policy:${rateClass}:${tier}`, beside, async (manager) => {
-      await manager.upsert(RateLimitPolicyEntity, { rateClass, tier, ...limit }, ['rateClass', 'tier']);
-      return manager.findOneByOrFail(RateLimitPolicyEntity, { rateClass, tier });
+      const previous = await manager.findOne(RateLimitPolicyEntity, { where: key, lock: LOCKED });
+      await manager.upsert(RateLimitPolicyEntity, { ...key, ...limit }, ['rateClass', 'tier']);
+      return { previous, row: await manager.findOneByOrFail(RateLimitPolicyEntity, key) };
     });
   }
 
   /** Removes a policy; null when there is none. */
-  removePolicy(rateClass: string, tier: string, beside: Beside): Promise<Stored<true> | null> {
+  removePolicy(rateClass: string, tier: string, beside: Beside<PolicyRow>): Promise<Stored<true> | null> {
+    const key = { rateClass, tier };
     return this.#remove(`policy:${rateClass}:${tier}`, beside, async (manager) => {
-      const { affected } = await manager.delete(RateLimitPolicyEntity, { rateClass, tier });
-      return affected === 1;
+      const previous = await manager.findOne(RateLimitPolicyEntity, { where: key, lock: LOCKED });
+      await manager.delete(RateLimitPolicyEntity, key);
+      return previous;
     });
   }
 
@@ -146,21 +156,23 @@ export class RateLimitsRepository {
     { type, id }: Subject,
     rateClass: string,
     limit: LimitToStore & { readonly expiresAt: Date | null },
-    beside: Beside,
+    beside: Beside<OverrideRow>,
   ): Promise<Stored<OverrideRow>> {
     const key = { subjectType: type, subjectId: id, rateClass };
     return this.#change(`${type}:${id}`, beside, async (manager) => {
+      const previous = await manager.findOne(RateLimitOverrideEntity, { where: key, lock: LOCKED });
       await manager.upsert(RateLimitOverrideEntity, { ...key, ...limit }, ['subjectType', 'subjectId', 'rateClass']);
-      return manager.findOneByOrFail(RateLimitOverrideEntity, key);
+      return { previous, row: await manager.findOneByOrFail(RateLimitOverrideEntity, key) };
     });
   }
 
   /** Removes an override; null when there is none. */
-  removeOverride({ type, id }: Subject, rateClass: string, beside: Beside): Promise<Stored<true> | null> {
+  removeOverride({ type, id }: Subject, rateClass: string, beside: Beside<OverrideRow>): Promise<Stored<true> | null> {
     return this.#remove(`${type}:${id}`, beside, async (manager) => {
       const key = { subjectType: type, subjectId: id, rateClass };
-      const { affected } = await manager.delete(RateLimitOverrideEntity, key);
-      return affected === 1;
+      const previous = await manager.findOne(RateLimitOverrideEntity, { where: key, lock: LOCKED });
+      await manager.delete(RateLimitOverrideEntity, key);
+      return previous;
     });
   }
 
@@ -174,24 +186,25 @@ export class RateLimitsRepository {
 
   #change<Row>(
     announced: string,
-    beside: Beside,
-    work: (manager: EntityManager) => Promise<Row>,
+    beside: Beside<Row>,
+    work: (manager: EntityManager) => Promise<{ readonly row: Row; readonly previous: Row | null }>,
   ): Promise<Stored<Row>> {
     return this.source.transaction(async (manager) => {
-      const row = await work(manager);
-      await beside(manager);
+      const { row, previous } = await work(manager);
+      await beside(manager, previous);
       return { row, changeId: await lastChange(manager, announced) };
     });
   }
 
-  #remove(
+  #remove<Row>(
     announced: string,
-    beside: Beside,
-    work: (manager: EntityManager) => Promise<boolean>,
+    beside: Beside<Row>,
+    work: (manager: EntityManager) => Promise<Row | null>,
   ): Promise<Stored<true> | null> {
     return this.source.transaction(async (manager) => {
-      if (!(await work(manager))) return null;
-      await beside(manager);
+      const previous = await work(manager);
+      if (previous === null) return null;
+      await beside(manager, previous);
       return { row: true, changeId: await lastChange(manager, announced) };
     });
   }

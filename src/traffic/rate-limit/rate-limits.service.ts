@@ -67,8 +67,8 @@ export class RateLimitsService implements OnModuleInit {
     this.#assertTier(known, tier);
     const limit = toStore(known, input, origin);
     const subject = { type: 'rate_limit', id: `policy:${known}:${tier}` } as const;
-    const stored = await this.repository.setPolicy(known, tier, limit, (transaction) => {
-      const details = { ...detailsOf(known, limit), tier };
+    const stored = await this.repository.setPolicy(known, tier, limit, (transaction, previous) => {
+      const details = { class: known, tier, ...detailsOf(limit), ...previousOf(previous) };
       return this.audit.record({ action: 'rate_limit.set', origin, subject, details }, transaction);
     });
     return this.#received(stored);
@@ -78,10 +78,10 @@ export class RateLimitsService implements OnModuleInit {
   async removePolicy(origin: AuditOrigin, rateClass: string, tier: string): Promise<Receipt> {
     const known = policyClass(rateClass, POLICY_CLASSES);
     const subject = { type: 'rate_limit', id: `policy:${known}:${tier}` } as const;
-    const details = { class: known, tier };
-    const removed = await this.repository.removePolicy(known, tier, (transaction) =>
-      this.audit.record({ action: 'rate_limit.remove', origin, subject, details }, transaction),
-    );
+    const removed = await this.repository.removePolicy(known, tier, (transaction, previous) => {
+      const details = { class: known, tier, ...(previous && detailsOf(previous)) };
+      return this.audit.record({ action: 'rate_limit.remove', origin, subject, details }, transaction);
+    });
     return (await this.#received(found(removed))).receipt;
   }
 
@@ -111,8 +111,8 @@ export class RateLimitsService implements OnModuleInit {
       throw new InvalidRequestError([{ location: 'body.expires_at', message: 'must be in the future' }]);
     const limit = { ...toStore(known, input, origin), expiresAt };
     const about = { type: 'rate_limit', id: `${subject.type}:${subject.id}:${known}` } as const;
-    const stored = await this.repository.setOverride(subject, known, limit, (transaction) => {
-      const details = { ...detailsOf(known, limit), expires_at: expiresAt?.toISOString() ?? null };
+    const stored = await this.repository.setOverride(subject, known, limit, (transaction, previous) => {
+      const details = { class: known, ...detailsOf(limit), ...previousOf(previous) };
       return this.audit.record({ action: 'rate_limit.set', origin, subject: about, details }, transaction);
     });
     return this.#received(stored);
@@ -122,12 +122,10 @@ export class RateLimitsService implements OnModuleInit {
   async removeOverride(origin: AuditOrigin, subject: Subject, rateClass: string): Promise<Receipt> {
     const known = policyClass(rateClass, SUBJECT_CLASSES);
     const about = { type: 'rate_limit', id: `${subject.type}:${subject.id}:${known}` } as const;
-    const removed = await this.repository.removeOverride(subject, known, (transaction) =>
-      this.audit.record(
-        { action: 'rate_limit.remove', origin, subject: about, details: { class: known } },
-        transaction,
-      ),
-    );
+    const removed = await this.repository.removeOverride(subject, known, (transaction, previous) => {
+      const details = { class: known, ...(previous && detailsOf(previous)) };
+      return this.audit.record({ action: 'rate_limit.remove', origin, subject: about, details }, transaction);
+    });
     return (await this.#received(found(removed))).receipt;
   }
 
@@ -202,12 +200,22 @@ function windowProblems({ windows, concurrent }: LimitDto, cost: number): FieldE
   return errors;
 }
 
-function detailsOf(rateClass: PolicyClass, { windows, concurrent, cost, mode, reason }: LimitToStore) {
+type Described = Pick<LimitToStore, 'windows' | 'concurrent' | 'cost' | 'mode' | 'reason'> & {
+  readonly expiresAt?: Date | null;
+};
+
+function detailsOf({ windows, concurrent, cost, mode, reason, expiresAt }: Described) {
   const buckets = windows.map(({ quota, window_seconds, mode: own }) =>
     own === 'shadow' ? `${quota}/${window_seconds} in shadow` : `${quota}/${window_seconds}`,
   );
   const limits = concurrent === null ? buckets : [`${concurrent} at once`];
-  return { class: rateClass, windows: limits, cost, shadow: mode === 'shadow', reason };
+  const end = expiresAt === undefined ? {} : { expires_at: expiresAt?.toISOString() ?? null };
+  return { windows: limits, cost, shadow: mode === 'shadow', reason, ...end };
+}
+
+function previousOf(previous: Described | null) {
+  if (previous === null) return {};
+  return Object.fromEntries(Object.entries(detailsOf(previous)).map(([name, value]) => [`previous_${name}`, value]));
 }
 
 function found<T>(value: T | null): T {

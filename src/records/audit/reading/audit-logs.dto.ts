@@ -47,17 +47,9 @@ export class AuditLogDto {
   @ApiProperty({
     type: Object,
     additionalProperties: true,
-    description: 'What was done, never a secret; of a change, how it is since.',
+    description: 'What was done, never a secret; of a change, how it is since, and under `previous_…` how it was.',
   })
   details!: Readonly<Record<string, unknown>>;
-
-  @ApiProperty({
-    type: Object,
-    additionalProperties: true,
-    description: 'Of a change, how it was, under the same names.',
-    ...nullable,
-  })
-  before!: Readonly<Record<string, unknown>> | null;
 }
 
 /** A page of the audit log. */

@@ -25,8 +25,7 @@ const CONDITIONS: Readonly<Record<string, (value: string) => string>> = {
 };
 
 const COLUMNS = `id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at, action, outcome,
-  actor_type, actor_id, user_id, subject_type, subject_id, address, session_id, request_id,
-  details - 'before' AS details, details -> 'before' AS before`;
+  actor_type, actor_id, user_id, subject_type, subject_id, address, session_id, request_id, details`;
 
 export type AuditLogQuery = ListQuery<'created_at'>;
 

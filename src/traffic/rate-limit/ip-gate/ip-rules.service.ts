@@ -63,7 +63,7 @@ export class IpRulesService {
     this.#assertNotSelf(author, null, { cidr, action: rule.action, source: 'manual' });
     const createdBy = author.origin.actorId;
     const written = await this.repository.insert({ ...rule, cidr, createdBy }, (row, transaction) =>
-      this.audit.record({ ...eventOf('ip_rule.create', author, row) }, transaction),
+      this.audit.record(creationOf(author, row), transaction),
     );
     if (written === null) throw new IpRuleExistsError();
     return { rule: written.rule, receipt: await this.feed.receipt(written.changeId) };
@@ -75,14 +75,16 @@ export class IpRulesService {
       throw new InvalidRequestError([{ location: 'body', message: 'must change at least one field' }]);
     }
     this.#assertFuture(changes.expiresAt ?? null);
+    let before: IpRule | null = null;
     const written = await this.repository.change(
       id,
       (current) => {
         if (current.source === 'automatic') throw new IpRuleAutomaticError();
         this.#assertNotSelf(author, id, { ...current, ...changes });
+        before = current;
         return changes;
       },
-      (row, transaction) => this.audit.record(eventOf('ip_rule.update', author, row), transaction),
+      (row, transaction) => this.audit.record(updateOf(author, before ?? row, row), transaction),
     );
     const { rule, changeId } = found(written);
     return { rule, receipt: await this.feed.receipt(changeId) };
@@ -130,13 +132,30 @@ export class IpRulesService {
   }
 }
 
-function eventOf<Action extends 'ip_rule.create' | 'ip_rule.update'>(
-  action: Action,
-  { origin }: RuleAuthor,
-  { id, cidr, action: effect, reason, expiresAt }: IpRule,
-): AuditEvent<Action> {
-  const details = { cidr, effect, reason, expires_at: expiresAt?.toISOString() ?? null };
-  return { action, origin, subject: { type: 'ip_rule', id }, details: details as AuditEvent<Action>['details'] };
+function creationOf({ origin }: RuleAuthor, { id, cidr, ...rule }: IpRule): AuditEvent<'ip_rule.create'> {
+  return {
+    action: 'ip_rule.create',
+    origin,
+    subject: { type: 'ip_rule', id },
+    details: { cidr, effect: rule.action, reason: rule.reason, expires_at: rule.expiresAt?.toISOString() ?? null },
+  };
+}
+
+function updateOf({ origin }: RuleAuthor, before: IpRule, { id, cidr, ...rule }: IpRule): AuditEvent<'ip_rule.update'> {
+  return {
+    action: 'ip_rule.update',
+    origin,
+    subject: { type: 'ip_rule', id },
+    details: {
+      cidr,
+      effect: rule.action,
+      reason: rule.reason,
+      expires_at: rule.expiresAt?.toISOString() ?? null,
+      previous_effect: before.action,
+      previous_reason: before.reason,
+      previous_expires_at: before.expiresAt?.toISOString() ?? null,
+    },
+  };
 }
 
 function found<T>(value: T | null): T {
