@@ -312,6 +312,8 @@ describe('for one object', () => {
     expect((await call('GET', `users/${other.id}`, undefined, user.token)).status).toBe(404);
     const { body } = await call('GET', 'clients', undefined, user.token);
     expect(body.data.map(({ client_id }: { client_id: string }) => client_id)).toEqual([mine]);
+    const people = await call('GET', 'users', undefined, user.token);
+    expect(people.body.data.map(({ id }: { id: string }) => id)).toEqual([user.id]);
     expect((await call('GET', 'rate-limits', undefined, user.token)).status).toBe(403);
   });
 });
