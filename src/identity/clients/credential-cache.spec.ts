@@ -7,7 +7,6 @@ import {
   OTHER_ID,
 } from '../../../test/support/credential-fakes.js';
 import { elapse, stopTime } from '../../../test/support/stopped-time.js';
-import type { Grant } from '../../kernel/grant.js';
 import { RedisUnavailableError } from '../../platform/redis/redis.service.js';
 import type { CachedCredential } from './cached-credential.js';
 import { clientAuthOf, type RememberedCredential } from './credential-cache.js';
@@ -296,22 +295,5 @@ describe('clientAuthOf', () => {
       providerToken: null,
     });
     expect([Object.isFrozen(client), Object.isFrozen(client.scopes)]).toEqual([true, true]);
-  });
-  it('has the grants of its owner as one object for all that the entry answers', () => {
-    const grant: Grant = {
-      id: 'grt_1',
-      roleId: 'rol_1',
-      effect: 'allow',
-      scope: { type: 'all' },
-      conditions: null,
-      expiresAt: null,
-    };
-    const { cache } = buildCache();
-    const credential = buildCredential({ owner: { userId: 'usr_1', status: 'active', grants: [grant] } });
-    const client = clientAuthOf(credential);
-    cache.remember({ credential, client, fence: null });
-    expect(client.owner).toEqual({ userId: 'usr_1', grants: [grant] });
-    expect([Object.isFrozen(client.owner), Object.isFrozen(client.owner?.grants)]).toEqual([true, true]);
-    expect(cache.remembered(CLIENT_ID)?.client.owner?.grants).toBe(client.owner?.grants);
   });
 });
