@@ -52,6 +52,7 @@ import { ApiLogSequenceEntity } from './rollups/api-log-sequence.entity.js';
     ApiLogRollupsService,
     ApiLogRollupsRepository,
   ],
+  exports: [ApiLogRollupsService],
 })
 export class ApiLogModule implements OnModuleInit {
   constructor(

@@ -24,7 +24,6 @@ export const AUDIT_ACTIONS = {
   'secret.expire': ['client_id', 'hint', 'expires_at', 'days_left', 'reason'],
   'secret.expires_soon': ['client_id', 'hint', 'expires_at', 'days_left'],
   'secret.leaked': ['client_id', 'hint'],
-  'client.expire': ['expires_at', 'days_left'],
   'client.expires_soon': ['expires_at', 'days_left'],
   'rate_limit.set': ['class', 'tier', ...andPrevious(...LIMIT)],
   'rate_limit.remove': ['class', 'tier', ...LIMIT],
