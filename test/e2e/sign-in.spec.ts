@@ -99,12 +99,16 @@ describe('POST /api/v1/auth/logout', () => {
     expect((await one.fetch('/api/v1/whoami')).status).toBe(401);
   });
 
-  it('is for people', async () => {
-    const client = await app.createClient();
-    const response = await fetch(`${app.url}/api/v1/auth/logout`, {
-      method: 'POST',
-      headers: { 'x-api-key': client.apiKey },
-    });
-    expect([response.status, await response.json()]).toMatchObject([403, { code: 'user_required' }]);
+  it('is for people, and for no key, whoever it belongs to', async () => {
+    const owned = await app.createClient({ scopes: ['sessions:delete'] });
+    const sql = 'UPDATE clients SET owner_id = $1 WHERE client_id = $2';
+    await app.database.query(sql, [(await buildUser(app.database, { roles: ['owner'] })).id, owned.clientId]);
+    for (const { apiKey } of [await app.createClient({ scopes: ['admin'] }), owned]) {
+      const response = await fetch(`${app.url}/api/v1/auth/logout`, {
+        method: 'POST',
+        headers: { 'x-api-key': apiKey },
+      });
+      expect([response.status, await response.json()]).toMatchObject([403, { code: 'user_required' }]);
+    }
   });
 });

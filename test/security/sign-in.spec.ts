@@ -75,17 +75,21 @@ describe('who may not sign in', () => {
         headers: { 'x-api-key': admin.apiKey, 'content-type': 'application/json' },
         body: JSON.stringify({ status: 'suspended' }),
       });
-      expect(response.status).toBe(200);
+      expect([200, 202]).toContain(response.status);
     };
     // Half of them are signing in already when they are suspended, and half are about to.
-    const outcomes = await Promise.all(
-      people.map(async (each, index) => {
-        const signingIn = () => attemptSignIn(app, each, { headers: fromElsewhere() });
-        const steps = index % 2 ? [signingIn(), suspend(each)] : [suspend(each), signingIn()];
-        const [first, second] = await Promise.all(steps);
-        return { response: (first ?? second) as Response };
-      }),
-    );
+    const race = async (each: Person, index: number) => {
+      const signingIn = () => attemptSignIn(app, each, { headers: fromElsewhere() });
+      const [first, second] = await Promise.all(
+        index % 2 ? [signingIn(), suspend(each)] : [suspend(each), signingIn()],
+      );
+      return { response: (first ?? second) as Response };
+    };
+    const outcomes: { response: Response }[] = [];
+    while (outcomes.length < people.length) {
+      const batch = people.slice(outcomes.length, outcomes.length + 40);
+      outcomes.push(...(await Promise.all(batch.map(race))));
+    }
     const statuses = new Set(outcomes.map(({ response }) => response.status));
     expect([...statuses].sort()).toEqual([200, 401]);
     for (const { response } of outcomes) {

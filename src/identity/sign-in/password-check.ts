@@ -48,18 +48,10 @@ export class PasswordCheck {
       await this.release(attempt);
       throw error;
     });
-    const reason = failureOf(user, right);
-    if (user === null || reason !== null) {
-      await this.failures.record({
-        attempt,
-        keys,
-        userId: user?.id ?? null,
-        reason: reason ?? 'unknown_user',
-        facts,
-      });
-      throw new InvalidLoginError();
-    }
-    return { user, attempt, keys };
+    const judged = judge(user, right);
+    if (typeof judged === 'object') return { user: judged, attempt, keys };
+    await this.failures.record({ attempt, keys, userId: user?.id ?? null, reason: judged, facts });
+    throw new InvalidLoginError();
   }
 
   /**
@@ -71,10 +63,10 @@ export class PasswordCheck {
   }
 }
 
-/** What is wrong, for the record alone; null: nothing. */
-function failureOf(user: SignInUser | null, right: boolean): FailureReason | null {
+/** The user who may sign in, or what is wrong, for the record alone. */
+function judge(user: SignInUser | null, right: boolean): SignInUser | FailureReason {
   if (user === null) return 'unknown_user';
   if (!right) return 'wrong_password';
   if (user.status !== 'active') return user.status;
-  return user.emailVerifiedAt === null ? 'not_verified' : null;
+  return user.emailVerifiedAt === null ? 'not_verified' : user;
 }
