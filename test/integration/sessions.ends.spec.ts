@@ -1,5 +1,5 @@
 import { hashOfSecret } from '../../src/identity/sessions/session-cookie.js';
-import { SessionManagement } from '../../src/identity/sessions/session-management.js';
+import { SessionManagement } from '../../src/identity/sessions/session-management.service.js';
 import { SessionsRepository } from '../../src/identity/sessions/sessions.repository.js';
 import { UserLifecycle } from '../../src/identity/users/user-lifecycle.service.js';
 import { NotFoundError } from '../../src/kernel/app-error.js';

@@ -1,4 +1,4 @@
-import { SessionManagement } from '../../src/identity/sessions/session-management.js';
+import { SessionManagement } from '../../src/identity/sessions/session-management.service.js';
 import { buildSession, buildUser } from '../support/people.js';
 import { ADDRESSES, type SessionLife, type SessionReplica, startSessionLife } from '../support/session-life.js';
 
