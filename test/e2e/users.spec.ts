@@ -231,6 +231,70 @@ describe('inviting somebody', () => {
   });
 });
 
+describe('many things at once', () => {
+  it('accepting and removing, resetting and suspending end one way or the other, and never in a deadlock', async () => {
+    for (let round = 0; round < 15; round++) {
+      const { user, token } = await invite();
+      const [accepted, removed] = await Promise.all([
+        post('/api/v1/auth/accept-invite', { token, password: PASSWORD }),
+        call('DELETE', at(user.user_id)),
+      ]);
+      expect([200, 400]).toContain(accepted.status);
+      expect(removed.status).toBe(204);
+
+      const person = await buildUser(core.database);
+      await post('/api/v1/auth/forgot-password', { email: person.email });
+      const reset = tokenIn(await nextMailTo(core, smtp, person.email));
+      const [set, suspended, asked] = await Promise.all([
+        post('/api/v1/auth/reset-password', { token: reset, password: `${PASSWORD} 2` }),
+        call('PATCH', at(person.id), { status: 'suspended' }),
+        post('/api/v1/auth/forgot-password', { email: person.email }),
+      ]);
+      expect([204, 400]).toContain(set.status);
+      expect([suspended.status, asked.status]).toEqual([200, 202]);
+    }
+  });
+
+  it('five changes of one password are one', async () => {
+    const { person, token } = await signedIn();
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_, index) =>
+        call(
+          'POST',
+          '/api/v1/me/password',
+          { current_password: PASSWORD, new_password: `${PASSWORD} ${index}` },
+          token,
+        ),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
+    for (const { status } of answers) expect([204, 400, 409, 429]).toContain(status);
+    const changes = (await audited(person.id)).filter(
+      ({ action, outcome }) => action === 'user.password_change' && outcome === 'succeeded',
+    );
+    expect(changes).toHaveLength(1);
+  });
+});
+
+describe('the doors without a credential', () => {
+  it('are of the class login: five a minute for one address', async () => {
+    const strict = await core.replica({ RATE_LIMITS: '' });
+    const statuses: number[] = [];
+    for (const path of ['forgot-password', 'reset-password', 'accept-invite', 'verify-email', 'forgot-password', 'x']) {
+      const body = { email: 'x@example.com', token: 'x', password: 'x' };
+      const fields = { 'forgot-password': ['email'], 'verify-email': ['token'] }[path] ?? ['token', 'password'];
+      const picked = Object.fromEntries(Object.entries(body).filter(([name]) => fields.includes(name)));
+      statuses.push((await httpCall(strict.url, 'POST', `/api/v1/auth/${path}`, { body: picked })).status);
+    }
+    const sixth = await httpCall(strict.url, 'POST', '/api/v1/auth/reset-password', {
+      body: { token: 'x', password: 'x' },
+    });
+    await strict.stop();
+    expect(statuses).toEqual([202, 400, 400, 400, 202, 404]);
+    expect([sixth.status, sixth.body.code]).toEqual([429, 'rate_limited']);
+  });
+});
+
 describe('the list of users', () => {
   it('pages, sorts and filters', async () => {
     const made: string[] = [];
@@ -243,7 +307,11 @@ describe('the list of users', () => {
     expect((await query(`email=${email.toUpperCase()}`)).data).toHaveLength(1);
     expect((await query('role=auditor')).data.map(({ user_id }: Answer['body']) => user_id)).toEqual([first]);
     expect((await query('role=nothing')).data).toEqual([]);
-    expect((await query('status=suspended')).data).toEqual([]);
+    const gone = await buildUser(core.database, { status: 'suspended', name: 'Gone' });
+    expect((await query('status=suspended&name=Gone')).data.map(({ user_id }: Answer['body']) => user_id)).toEqual([
+      gone.id,
+    ]);
+    expect((await query('status=active&name=Gone')).data).toEqual([]);
     expect((await query('created_before=2020-01-01T00:00:00Z')).data).toEqual([]);
     for (const sort of ['created_at', '-created_at', 'name', '-name', 'email', '-email']) {
       const all = (await query(`limit=200&sort=${sort}`)).data.map(({ user_id }: Answer['body']) => user_id);

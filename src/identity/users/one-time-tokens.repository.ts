@@ -58,10 +58,16 @@ export class OneTimeTokensRepository {
     return found ?? null;
   }
 
-  /** Takes a token that is good: of however many at once, one gets it, if its transaction commits. */
+  /**
+   * Takes a token that is good: of however many at once, one gets it, if its transaction commits. The user's row is locked
+   * first, as by everybody who changes users.
+   */
   async take(tokenHash: string, purpose: TokenPurpose, transaction: Transaction): Promise<TokenHolder | null> {
     const [[taken]] = await transaction.query<[TokenHolder[], number]>(
-      `DELETE FROM one_time_tokens AS token USING users AS person WHERE ${IS_GOOD}
+      `WITH holder AS (
+         SELECT person.id FROM one_time_tokens AS token, users AS person WHERE ${IS_GOOD} FOR UPDATE OF person
+       )
+       DELETE FROM one_time_tokens AS token USING holder WHERE token.token_hash = $1 AND token.user_id = holder.id
        RETURNING token.user_id AS "userId", token.email`,
       [tokenHash, purpose, STATUS_FOR[purpose]],
     );

@@ -29,7 +29,11 @@ describe('readMailTarget', () => {
   });
 
   it.each(['http://canary', 'smtp://', 'canary'])('refuses %s and does not repeat it', (url) => {
-    expect(() => readMailTarget(url)).toThrow('MAIL_URL must be');
+    expect(() => readMailTarget(url)).toThrow('MAIL_URL: must be');
     expect(() => readMailTarget(url)).not.toThrow('canary');
+  });
+
+  it('refuses an account that is not written as in a URL', () => {
+    expect(() => readMailTarget('smtps://me:100%@mail.example.com')).toThrow('MAIL_URL: a % in the user');
   });
 });

@@ -1,3 +1,5 @@
+import { InvalidSettingsError } from '../config/load-settings.js';
+
 /** Where mail goes, as `MAIL_URL` says. */
 export type MailTarget =
   | { readonly kind: 'folder'; readonly directory: string }
@@ -18,18 +20,15 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 const SUBMISSIONS_PORT = 465;
 const SMTP_PORT = 25;
 
-/** @throws Error, which holds nothing of the value, when it is no such URL. */
+/** @throws InvalidSettingsError, which holds nothing of the value, when it is no such URL. */
 export function readMailTarget(url: string): MailTarget {
   if (url.startsWith(FOLDER)) return { kind: 'folder', directory: url.slice(FOLDER.length) };
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed === null || !/^smtps?:$/.test(parsed.protocol) || parsed.hostname === '')
-    throw new Error('MAIL_URL must be an smtp:// or smtps:// URL, or folder:<directory>.');
+    throw new InvalidSettingsError(['MAIL_URL: must be an smtp:// or smtps:// URL, or folder:<directory>']);
   const secure = parsed.protocol === 'smtps:';
   const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  const auth =
-    parsed.username === ''
-      ? null
-      : { user: decodeURIComponent(parsed.username), pass: decodeURIComponent(parsed.password) };
+  const auth = parsed.username === '' ? null : { user: decoded(parsed.username), pass: decoded(parsed.password) };
   return {
     kind: 'smtp',
     host,
@@ -38,4 +37,12 @@ export function readMailTarget(url: string): MailTarget {
     auth,
     requireTLS: auth !== null && !secure && !LOOPBACK.test(host),
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new InvalidSettingsError(['MAIL_URL: a % in the user or the password is written %25']);
+  }
 }
