@@ -13,6 +13,7 @@ const CHECKS = [
   ['dependency rules', 'deps'],
   ['unused code', 'unused'],
   ['.env.example = settings', 'env-example'],
+  ['access matrix = routes', 'access-matrix'],
   ['lock file of every platform', 'lock'],
   ['build', 'build'],
 ];

@@ -50,8 +50,8 @@ export type Permission = (typeof PERMISSIONS)[number];
 /** The scope that holds all permissions. */
 export const ADMIN_SCOPE = 'admin';
 
-/** What a route asks for; `authenticated` asks for an identity and nothing more. */
-export type Requirement = Permission | 'authenticated';
+/** What a route asks for; `admin` asks for everything there is, `authenticated` for an identity and nothing more. */
+export type Requirement = Permission | typeof ADMIN_SCOPE | 'authenticated';
 
 /** The bucket classes a request can be counted in. */
 export type RateClass = 'general' | 'query' | 'login' | 'key_creation' | 'address';
