@@ -456,6 +456,33 @@ describe('the outbox', () => {
     expect((await clients.pendingFences(2)).map(({ clientId }) => clientId)).toEqual(ids.slice(0, 2));
   });
 
+  it('is emptied by several at once while a user with many keys changes: nobody is in the other’s way', async () => {
+    const owner = await buildUser(database);
+    for (let made = 0; made < 40; made++) await insertClient(database, { ownerId: owner.id });
+    const change = () => source.query('UPDATE users SET name = $1 WHERE id = $2', ['renamed', owner.id]);
+    const carry = async (turn: number) => {
+      const fences = await clients.pendingFences(500);
+      await clients.removeFences(turn % 2 === 0 ? fences : fences.toReversed());
+    };
+    const work = Array.from({ length: 60 }, (_, turn) => [change(), carry(turn), carry(turn + 1)]).flat();
+    await expect(Promise.all(work)).resolves.toHaveLength(180);
+    await carry(0);
+    expect(await clients.pendingFences(500)).toEqual([]);
+  });
+
+  it('leaves rows that somebody holds for the next time, and waits for nobody', async () => {
+    const [held, free] = [await insertClient(database), await insertClient(database)];
+    for (const { clientId } of [held, free]) await clients.change(clientId, () => ({ name: 'changed' }));
+    const fences = await clients.pendingFences(500);
+    await source.transaction(async (holding) => {
+      await holding.query('SELECT 1 FROM credential_fences WHERE client_id = $1 FOR UPDATE', [held.clientId]);
+      await clients.removeFences(fences);
+      expect([(await fenceOf(held.clientId)) === null, (await fenceOf(free.clientId)) === null]).toEqual([false, true]);
+    });
+    await clients.removeFences(fences);
+    expect(await fenceOf(held.clientId)).toBeNull();
+  });
+
   it('keeps the later version when an earlier one was carried', async () => {
     const { clientId } = await insertClient(database);
     const first = await clients.change(clientId, () => ({ name: 'one' }));

@@ -1,5 +1,7 @@
+import { Client } from 'pg';
 import { MAX_OWNED } from '../../src/identity/clients/client-owners.service.js';
 import { startApp, type TestApp } from '../support/app.js';
+import { eventually } from '../support/eventually.js';
 import { insertClient } from '../support/insert-client.js';
 import { buildGrant, buildUser } from '../support/people.js';
 import { type ApiAnswer, ask, type SignedIn, signedIn } from '../support/signed-in.js';
@@ -200,16 +202,11 @@ describe('the number of keys', () => {
     try {
       const owner = await signedIn(core, { roles: ['developer'] });
       for (let made = 0; made < MAX_OWNED - 20; made++) await insertClient(core.database, { ownerId: owner.id });
-      const answers: ApiAnswer[] = [];
-      // In waves that the pools and the hashing queue take.
-      for (let wave = 0; wave < 4; wave++)
-        answers.push(
-          ...(await Promise.all(
-            Array.from({ length: 50 }, (_, index) =>
-              ask(index % 2 === 0 ? core.url : other.url, owner.token, 'POST', KEYS, { name: 'at once' }),
-            ),
-          )),
-        );
+      const answers = await Promise.all(
+        Array.from({ length: 200 }, (_, index) =>
+          ask(index % 2 === 0 ? core.url : other.url, owner.token, 'POST', KEYS, { name: 'at once' }),
+        ),
+      );
       const made = answers.filter(({ status }) => status === 201);
       const refused = answers.filter(({ status }) => status === 409);
       expect([made.length, refused.length]).toEqual([20, 180]);
@@ -246,5 +243,74 @@ describe('the class key_creation', () => {
     } finally {
       await strict.stop();
     }
+  }, 60_000);
+});
+
+describe('whose a client is', () => {
+  it('is not assigned by a field of another route', async () => {
+    const admin = (await core.createClient({ scopes: ['admin'] })).apiKey;
+    const [user, client] = [await buildUser(core.database), await core.createClient()];
+    const asked = [
+      as(admin)('POST', '/api/v1/clients', { name: 'x', owner_id: user.id }),
+      as(admin)('PATCH', `/api/v1/clients/${client.clientId}`, { owner_id: user.id }),
+      as(admin)('PATCH', `/api/v1/clients/${client.clientId}`, { name: 'x', ownerId: user.id }),
+    ];
+    for (const { status, body } of await Promise.all(asked)) {
+      expect([status, body.code]).toEqual([400, 'invalid_request']);
+      expect(body.errors[0].location).toMatch(/^body\.owner(?:_id|Id)$/);
+    }
+    const [row] = await core.database.query('SELECT owner_id FROM clients WHERE client_id = $1', [client.clientId]);
+    expect(row).toEqual({ owner_id: null });
+  });
+
+  it.each([
+    ['suspended', `UPDATE users SET status = 'suspended' WHERE id = $1`],
+    ['deleted', 'DELETE FROM users WHERE id = $1'],
+  ])('is decided with what becomes of the user: one being %s gets no key any more', async (_what, sql) => {
+    const owner = await signedIn(core, { roles: ['developer'] });
+    const changing = new Client({ connectionString: core.database.url });
+    await changing.connect();
+    try {
+      await changing.query('BEGIN');
+      await changing.query(sql, [owner.id]);
+      const made = as(owner.token)('POST', KEYS, { name: 'late' });
+      await eventually(async () => {
+        const waiting = await core.database.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return waiting.length > 0;
+      });
+      await changing.query('COMMIT');
+      expect(await made).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
+    } finally {
+      await changing.end();
+    }
+    expect(await core.database.query('SELECT 1 FROM clients WHERE owner_id = $1', [owner.id])).toEqual([]);
+  });
+
+  it('changes while everything else does, and nobody waits for nobody', async () => {
+    const admin = (await core.createClient({ scopes: ['admin'] })).apiKey;
+    const users = [await signedIn(core, { roles: ['developer'] }), await signedIn(core, { roles: ['developer'] })];
+    const keys = await Promise.all(users.map((user) => makeKey(user.token)));
+    const round = (n: number) => {
+      const [user, other] = [users[n % 2] as SignedIn, users[(n + 1) % 2] as SignedIn];
+      const { client_id: clientId } = keys[n % keys.length];
+      return [
+        as(admin)('POST', `/api/v1/clients/${clientId}/owner`, { user_id: other.id }),
+        as(admin)('PATCH', `/api/v1/clients/${clientId}`, { name: `round ${n}` }),
+        as(user.token)('POST', `${KEYS}/${clientId}/secrets`, { expire_previous_in_seconds: 0 }),
+        as(user.token)('POST', KEYS, { name: `made in ${n}` }),
+        as(admin)('PATCH', `/api/v1/users/${user.id}`, { name: `Round ${n}` }),
+        buildGrant(core.database, user.id, { role: 'viewer' }).then(() => ({ status: 200 })),
+        core.database
+          .query(`DELETE FROM grants WHERE user_id = $1 AND effect = 'deny'`, [other.id])
+          .then(() => ({ status: 200 })),
+      ];
+    };
+    const answers: number[] = [];
+    for (let n = 0; n < 30; n += 3)
+      for (const { status } of await Promise.all([round(n), round(n + 1), round(n + 2)].flat())) answers.push(status);
+    expect(answers.filter((status) => ![200, 201, 202, 404, 409].includes(status))).toEqual([]);
+    expect(answers.filter((status) => status < 300).length).toBeGreaterThan(80);
   }, 60_000);
 });

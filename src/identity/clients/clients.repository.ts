@@ -171,11 +171,19 @@ export class ClientsRepository {
     return this.source.manager.find(CredentialFenceEntity, { order: { createdAt: 'ASC' }, take: limit });
   }
 
-  /** Forgets revocations that were carried; one of a later version stays. */
+  /**
+   * Forgets revocations that were carried; one of a later version stays. It waits for nobody's lock, so that it can be in
+   * nobody's way: a change of a user with many keys writes as many rows as this deletes, in another order. What is locked
+   * stays as well, and is carried once more.
+   */
   async removeFences(fences: readonly PendingFence[]): Promise<void> {
     await this.source.manager.query(
-      `DELETE FROM credential_fences AS fence USING unnest($1::text[], $2::bigint[]) AS carried (client_id, version)
-       WHERE fence.client_id = carried.client_id AND fence.version <= carried.version`,
+      `WITH carried AS (
+         SELECT fence.client_id FROM credential_fences AS fence
+         JOIN unnest($1::text[], $2::bigint[]) AS told (client_id, version) USING (client_id)
+         WHERE fence.version <= told.version FOR UPDATE OF fence SKIP LOCKED
+       )
+       DELETE FROM credential_fences AS fence USING carried WHERE fence.client_id = carried.client_id`,
       [fences.map(({ clientId }) => clientId), fences.map(({ version }) => version)],
     );
   }
