@@ -313,7 +313,7 @@ describe('for one object', () => {
     const { body } = await call('GET', 'clients', undefined, user.token);
     expect(body.data.map(({ client_id }: { client_id: string }) => client_id)).toEqual([mine]);
     const people = await call('GET', 'users', undefined, user.token);
-    expect(people.body.data.map(({ id }: { id: string }) => id)).toEqual([user.id]);
+    expect(people.body.data.map(({ user_id }: { user_id: string }) => user_id)).toEqual([user.id]);
     expect((await call('GET', 'rate-limits', undefined, user.token)).status).toBe(403);
   });
 });

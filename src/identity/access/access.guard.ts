@@ -1,8 +1,8 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { AuthUnavailableError } from '../../kernel/app-error.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
+import { DeniedPermissions } from '../../records/audit/denials/denied-permissions.service.js';
 import { AccessService, type Verdict } from './access.service.js';
-import { AccessDenials } from './access-denials.service.js';
 import type { AccessContext, ObjectRef } from './check/access-context.js';
 import { ResourceOwners } from './resource-owners.service.js';
 import type { RouteRule } from './route-rules.js';
@@ -13,7 +13,7 @@ export class AccessGuard implements CanActivate {
   constructor(
     private readonly access: AccessService,
     private readonly owners: ResourceOwners,
-    private readonly denials: AccessDenials,
+    private readonly denials: DeniedPermissions,
   ) {}
 
   /** @throws what {@link AccessService.assertAllowed} throws, built only on an identity that is certain (see `RequestIdentity`). */
@@ -38,7 +38,7 @@ export class AccessGuard implements CanActivate {
       else if (request.identity.fence !== null) request.identity = await request.identity.confirm();
       else {
         const { requirement, self } = rule;
-        this.denials.tell({ request, permission: requirement ?? self, error: verdict });
+        this.denials.refused(request, requirement ?? self, verdict.code);
         throw verdict;
       }
       verdict = this.access.verdict(rule, request.identity.state, context);

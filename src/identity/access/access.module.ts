@@ -1,15 +1,13 @@
-import { Module, type OnModuleInit } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DatabaseModule } from '../../platform/database/database.module.js';
 import { GeoModule } from '../../platform/geo/geo.module.js';
 import { ReplicasModule } from '../../platform/replicas/replicas.module.js';
 import { AuditModule } from '../../records/audit/audit.module.js';
 import { DeniedPermissionsModule } from '../../records/audit/denials/denied-permissions.module.js';
-import { DeniedPermissions } from '../../records/audit/denials/denied-permissions.service.js';
 import { PrincipalsModule } from '../principals/principals.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessService } from './access.service.js';
-import { AccessDenials } from './access-denials.service.js';
 import { AdministratorsModule } from './administrators/administrators.module.js';
 import { AccessController } from './explain/access.controller.js';
 import { ExplainRepository } from './explain/explain.repository.js';
@@ -51,7 +49,6 @@ import { RolesService } from './roles/roles.service.js';
   providers: [
     AccessService,
     AccessGuard,
-    AccessDenials,
     ResourceOwners,
     RoleGraphs,
     RoleGraphRepository,
@@ -67,15 +64,6 @@ import { RolesService } from './roles/roles.service.js';
     WhoCanService,
     WhoCanRepository,
   ],
-  exports: [AccessService, AccessGuard, AccessDenials, ResourceOwners, AdministratorsModule, GrantsService],
+  exports: [AccessService, AccessGuard, ResourceOwners, AdministratorsModule, GrantsService],
 })
-export class AccessModule implements OnModuleInit {
-  constructor(
-    private readonly denials: AccessDenials,
-    private readonly denied: DeniedPermissions,
-  ) {}
-
-  onModuleInit(): void {
-    this.denials.onDenied(({ request, permission, error }) => this.denied.refused(request, permission, error.code));
-  }
-}
+export class AccessModule {}
