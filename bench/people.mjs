@@ -1,5 +1,5 @@
 // Whoever is signed in: an access token and a session's cookie against a bare Nest, and Better Auth at the same work.
-import { floor } from './floors.mjs';
+import { floor, goal } from './floors.mjs';
 import { compare } from './rounds.mjs';
 import { whoami } from './subjects.mjs';
 import { comparison } from './table.mjs';
@@ -16,34 +16,48 @@ export async function people(stack, plan) {
     env: { BOOTSTRAP_ADMIN_EMAIL: EMAIL, BOOTSTRAP_ADMIN_PASSWORD: PASSWORD, ACCESS_TOKEN_TTL_SECONDS: '3600' },
   });
   const { token, cookie } = await signIn(core);
-  const peer = await stack.betterAuth();
-  const theirs = await (await fetch(`${peer.origin}/credentials`)).json();
   const base = { name: 'bare Nest on Fastify, small JSON', server: bare, url: `${bare.origin}/small` };
   const subjects = [
     { ...whoami(core, token), name: 'whoami, access token' },
     { ...whoami(core, token), headers: { cookie }, name: "whoami, session's cookie" },
     { ...whoami(core, stack.client.key), name: 'whoami, api key' },
-    {
-      name: 'Better Auth get-session, Redis',
-      server: peer,
-      url: `${peer.origin}/api/auth/get-session`,
-      headers: { cookie: theirs.cookie },
-    },
-    {
-      name: 'Better Auth api-key verify, Redis',
-      server: peer,
-      url: `${peer.origin}/verify`,
-      headers: { 'x-api-key': theirs.key },
-    },
+    ...(await peersOf(stack, { redis: false })),
+    ...(await peersOf(stack, { redis: true })),
   ];
   const result = await compare(base, subjects, { ...plan, directory: stack.directory });
   console.log(comparison(result));
-  const [, byToken, byCookie, byKey, theirSession, theirKey] = result.rows.map(({ ratio }) => ratio);
+  const [, byToken, byCookie, byKey, theirSession, theirKey, redisSession, redisKey] = result.rows.map(
+    ({ ratio }) => ratio,
+  );
+  const ahead = (value) => value >= 8;
   return [
     floor('whoami by access token ≥ 0.28 of bare Nest on Fastify', byToken, (value) => value >= 0.28),
     floor("whoami by session's cookie ≥ 0.28 of bare Nest on Fastify", byCookie, (value) => value >= 0.28),
-    floor('session ≥ 8 × Better Auth get-session', byCookie / theirSession, (value) => value >= 8),
-    floor('api key ≥ 8 × Better Auth api-key verify', byKey / theirKey, (value) => value >= 8),
+    floor('session ≥ 8 × Better Auth get-session', byCookie / theirSession, ahead),
+    floor('api key ≥ 8 × Better Auth api-key verify', byKey / theirKey, ahead),
+    goal('session ≥ 8 × Better Auth get-session with Redis', byCookie / redisSession, ahead),
+    goal('api key ≥ 8 × Better Auth api-key verify with Redis', byKey / redisKey, ahead),
+  ];
+}
+
+/** A session and a key at a Better Auth. */
+async function peersOf(stack, storage) {
+  const server = await stack.betterAuth(storage);
+  const { cookie, key } = await (await fetch(`${server.origin}/credentials`)).json();
+  const where = storage.redis ? 'Redis' : 'PostgreSQL';
+  return [
+    {
+      name: `Better Auth get-session, ${where}`,
+      server,
+      url: `${server.origin}/api/auth/get-session`,
+      headers: { cookie },
+    },
+    {
+      name: `Better Auth api-key verify, ${where}`,
+      server,
+      url: `${server.origin}/verify`,
+      headers: { 'x-api-key': key },
+    },
   ];
 }
 

@@ -3,6 +3,7 @@
 import { createHmac, createSecretKey, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import bcrypt from 'bcryptjs';
 import { LRUCache } from 'lru-cache';
+import { ACCESS_CHECKS } from './access-checks.mjs';
 import { built } from './built.mjs';
 
 const BATCHES = 7;
@@ -34,6 +35,7 @@ const PRIMITIVES = [
   ['timingSafeEqual, 43 bytes', () => keep(timingSafeEqual(left, right))],
   ['equalText (src), with two Buffers made', () => keep(equalText(digest, digest))],
   ['LRU get, 50,000 entries with a TTL', (index) => keep(lru.get(`cn_live_${index % 50_000}`))],
+  ...ACCESS_CHECKS.map(([name, check]) => [name, (index) => keep(check(index))]),
   ['bcryptjs compare, cost 10', () => keep(bcrypt.compareSync('a'.repeat(30), bcryptHash))],
 ];
 

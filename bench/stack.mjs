@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import pg from 'pg';
 import { built, builtPath } from './built.mjs';
 import { LOAD_CORE, ROOT } from './machine.mjs';
 import { Server } from './server.mjs';
@@ -78,18 +77,18 @@ export class Stack {
     });
   }
 
-  /** Better Auth on a database of its own; installed the first time it is asked for. */
-  async betterAuth() {
+  /** Better Auth on the same stores, beside core-nest's tables; installed the first time it is asked for. */
+  async betterAuth({ redis }) {
     const peers = join(ROOT, 'bench/peers');
     if (!existsSync(join(peers, 'node_modules')))
       await promisify(execFile)('npm', ['ci', '--ignore-scripts', '--no-audit'], { cwd: peers });
     return this.#server({
-      name: 'better-auth',
+      name: redis ? 'better-auth-redis' : 'better-auth',
       words: [join(SERVERS, 'better-auth.mjs')],
       env: {
         PEERS: join(peers, 'package.json'),
-        DATABASE_URL: await this.#createDatabase('better_auth'),
-        REDIS_URL: this.redis.url,
+        DATABASE_URL: this.postgresUrl,
+        ...(redis ? { REDIS_URL: this.redis.url } : {}),
       },
       readyPath: '/credentials',
     });
@@ -217,14 +216,6 @@ export class Stack {
     });
     this.#stops.push(() => postgres.stop());
     this.postgresUrl = postgres.url;
-  }
-
-  async #createDatabase(name) {
-    const client = new pg.Client({ connectionString: this.postgresUrl });
-    await client.connect();
-    await client.query(`CREATE DATABASE ${name}`);
-    await client.end();
-    return Object.assign(new URL(this.postgresUrl), { pathname: `/${name}` }).href;
   }
 
   async #createClient() {

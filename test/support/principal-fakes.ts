@@ -1,4 +1,4 @@
-import type { Principal, PrincipalRecord, PrincipalSession } from '../../src/identity/principals/principal.js';
+import type { PrincipalRecord, PrincipalSession } from '../../src/identity/principals/principal.js';
 import { PrincipalChanges } from '../../src/identity/principals/principal-changes.service.js';
 import { PrincipalMemory } from '../../src/identity/principals/principal-memory.js';
 import type { PrincipalsRepository } from '../../src/identity/principals/principals.repository.js';
@@ -111,9 +111,4 @@ export async function warmPrincipals(options: Parameters<typeof buildPrincipals>
   made.people.records.set(USER_ID, made.people.records.get(USER_ID) ?? buildPrincipalRecord());
   await made.principals.resolve(USER_ID);
   return made;
-}
-
-/** A principal as a strategy gets to see it. */
-export function buildPrincipal(overrides: Partial<Principal> = {}): Principal {
-  return { ...buildPrincipalRecord(), checkedAt: T0, ...overrides };
 }
