@@ -1,11 +1,11 @@
-import { hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
+import { deriveKey } from '../../platform/crypto/derived-key.js';
 import type { CachedCredential, CachedOwner, CachedTokens } from './cached-credential.js';
 import { HmacSha256 } from './hmac-sha256.js';
 
-const KEY_BYTES = 32;
 const SEPARATOR = '|';
 const FORMAT = 'c3';
 
@@ -63,10 +63,6 @@ export function equalText(left: string, right: string): boolean {
   const a = Buffer.from(left);
   const b = Buffer.from(right);
   return a.length === b.length && timingSafeEqual(a, b);
-}
-
-function deriveKey(masterKey: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', masterKey, '', `core-nest/${purpose}/v1`, KEY_BYTES));
 }
 
 interface WireCredential {
