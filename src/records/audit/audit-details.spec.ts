@@ -14,8 +14,11 @@ describe('storedDetails', () => {
     expect(stored).toEqual({ name: 'my [redacted]', scopes: ['[redacted]', '[redacted]'] });
   });
 
-  it('keeps a token of three parts out as well', () => {
-    const token = `eyJhbGciOiJFUzI1NiJ9.${'a'.repeat(40)}.${'b'.repeat(86)}`;
+  it.each([
+    `eyJhbGciOiJFUzI1NiJ9.${'a'.repeat(40)}.${'b'.repeat(86)}`,
+    `cnr_${'a'.repeat(49)}`,
+    `ott_${'a-_'.repeat(14)}x`,
+  ])('keeps the token %s out as well', (token) => {
     expect(storedDetails('client.create', { name: `my ${token}!` })).toEqual({ name: 'my [redacted]!' });
   });
 

@@ -9,8 +9,9 @@ export type AuditDetails<Action extends AuditAction> = Readonly<
 
 const MAX_TEXT = 512;
 const MAX_ITEMS = 64;
-/** An api key, or a token of three parts. */
-const CREDENTIAL = /cn_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{30,36}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
+/** An api key, a refresh token, the token of a mail, or a token of three parts. */
+const CREDENTIAL =
+  /cn_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{30,36}|cnr_[0-9A-Za-z]{30,}|ott_[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
 
 /** The details of an action as they are stored: listed names only, texts cut, and no credential even by mistake. */
 export function storedDetails<Action extends AuditAction>(
