@@ -267,3 +267,25 @@ describe('permissions', () => {
     expect([down.body.data[0].name, after.body.data[0].name]).toEqual(['users:write', 'users:read']);
   });
 });
+
+describe('there is an end to', () => {
+  it('permissions that are made', async () => {
+    await core.database.query(
+      `INSERT INTO custom_permissions (name) SELECT 'many:n' || n FROM generate_series(1, 1000) AS n ON CONFLICT DO NOTHING`,
+    );
+    expect(await call('POST', 'permissions', { name: 'one:more' })).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('1000 permissions') },
+    });
+  });
+
+  it('roles', async () => {
+    await core.database.query(
+      `INSERT INTO roles (id, name) SELECT 'rol_' || lpad('n' || n, 20, '0'), 'many-' || n FROM generate_series(1, 5000) AS n`,
+    );
+    expect(await call('POST', 'roles', { name: 'one-more' })).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('5000 roles') },
+    });
+  });
+});
