@@ -31,7 +31,7 @@ export function charactersOf(text: string): number {
  * What bcrypt is given: HMAC-SHA-384 (RFC 2104) of all bytes in 64 characters of base64, so that none of the password is
  * cut off at bcrypt's 72 bytes and NUL ends nothing.
  *
- * The key is no secret on purpose: see docs/decisions/0011-no-pepper.md.
+ * The key is no secret on purpose: see docs/decisions/0013-no-pepper.md.
  */
 export function preHash(normalized: Secret): Secret {
   return new Secret(createHmac('sha384', DOMAIN).update(normalized.reveal()).digest('base64'));
