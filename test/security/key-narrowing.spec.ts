@@ -71,6 +71,36 @@ it('a grant taken from the owner narrows the key on the next request everywhere,
   expect(await statuses(MODELS)).toEqual(new Set([200]));
 });
 
+it('a short token of the key is narrowed with it, and ends with its owner', async () => {
+  const basic = Buffer.from(key.apiKey.replace(`${key.clientId}_`, `${key.clientId}:`)).toString('base64');
+  const response = await fetch(`${fleet.members[0].url}/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' },
+    body: 'grant_type=client_credentials',
+  });
+  expect(response.status).toBe(200);
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  const answers = (path: string) => Promise.all(fleet.members.map(({ url }) => statusOf(url, token, path)));
+  expect(await answers(NARROWED)).toEqual([200, 200, 200]);
+  expect((await takeGrant()).status).toBe(204);
+  expect(await answers(NARROWED)).toEqual([403, 403, 403]);
+  expect(await answers(MODELS)).toEqual([200, 200, 200]);
+  expect((await setStatus('suspended')).status).toBe(200);
+  expect(await answers(MODELS)).toEqual([401, 401, 401]);
+});
+
+it('a permission taken from a role of the owner narrows the key at once', async () => {
+  expect((await takeGrant()).status).toBe(204);
+  const permissions = ['clients:read'];
+  const role = await byAdmin('POST', '/api/v1/roles', { name: 'reader', permissions });
+  expect(role.status).toBe(201);
+  const given = await byAdmin('POST', `/api/v1/users/${owner.id}/grants`, { role_id: role.body.id });
+  expect(given.status).toBe(201);
+  expect(await statuses(NARROWED)).toEqual(new Set([200]));
+  expect((await byAdmin('PATCH', `/api/v1/roles/${role.body.id}`, { permissions: [] })).status).toBe(200);
+  expect(await statuses(NARROWED)).toEqual(new Set([403]));
+});
+
 it('a grant given back, or changed by hand in SQL, is felt as well', async () => {
   expect((await takeGrant()).status).toBe(204);
   const given = await buildGrant(fleet.database, owner.id, { role: 'operator' });
