@@ -1,9 +1,7 @@
-import { hashOfSecret } from '../../src/identity/sessions/session-cookie.js';
 import { SessionManagement } from '../../src/identity/sessions/session-management.service.js';
 import { SessionsRepository } from '../../src/identity/sessions/sessions.repository.js';
 import { UserLifecycle } from '../../src/identity/users/user-lifecycle.service.js';
 import { NotFoundError } from '../../src/kernel/app-error.js';
-import { InvalidSessionError } from '../../src/kernel/identity-errors.js';
 import { buildSession, buildUser } from '../support/people.js';
 import { type SessionLife, type SessionReplica, startSessionLife } from '../support/session-life.js';
 
@@ -140,66 +138,6 @@ describe('an end', () => {
     const { userId } = await three();
     await replica.run((transaction) => replica.get(UserLifecycle).tell({ type: 'restored', userId }, transaction));
     expect(await reasons(userId)).toEqual([null, null, null]);
-  });
-});
-
-describe('another secret', () => {
-  const hashOf = async (id: string) =>
-    (
-      await life.database.query<{ secret_hash: string; amr: string[]; mfa: boolean; authenticated_at: Date }>(
-        'SELECT secret_hash, amr, mfa, authenticated_at FROM sessions WHERE id = $1',
-        [id],
-      )
-    )[0];
-
-  it('takes the place of the old one, with a new version, and with what was proved', async () => {
-    const { id: userId } = await buildUser(life.database);
-    const past = new Date(Date.now() - HOUR_MS);
-    const { id } = await buildSession(life.database, userId, { kind: 'cookie', authenticatedAt: past });
-    const before = await hashOf(id);
-    const version = await versionOf(userId);
-    const rotate = (proof: Parameters<SessionReplica['sessions']['rotateSecret']>[1]) =>
-      replica.run((transaction) => replica.sessions.rotateSecret({ userId, sessionId: id }, proof, transaction));
-    const first = await rotate(null);
-    const after = await hashOf(id);
-    expect(after).toEqual({ ...before, secret_hash: hashOfSecret(first) });
-    expect(after?.secret_hash).not.toBe(before?.secret_hash);
-    expect(await versionOf(userId)).toBeGreaterThan(version);
-    const second = await rotate({ amr: ['pwd', 'otp'], mfa: true });
-    const raised = await hashOf(id);
-    expect(raised).toMatchObject({ secret_hash: hashOfSecret(second), amr: ['pwd', 'otp'], mfa: true });
-    expect(raised?.authenticated_at.getTime()).toBeGreaterThan(past.getTime());
-  });
-
-  it("is given to no session that has ended or expired, is another user's, or has none", async () => {
-    const { id: userId } = await buildUser(life.database);
-    const { id: other } = await buildUser(life.database);
-    const past = new Date(Date.now() - HOUR_MS);
-    const ended = await buildSession(life.database, userId, { kind: 'cookie' });
-    await life.database.query('UPDATE sessions SET ended_at = now() WHERE id = $1', [ended.id]);
-    const sessions = [
-      ended,
-      await buildSession(life.database, userId, { kind: 'cookie', expiresAt: past }),
-      await buildSession(life.database, userId, { kind: 'cookie', lastSeenAt: past }),
-      await buildSession(life.database, userId),
-      await buildSession(life.database, other, { kind: 'cookie' }),
-    ];
-    for (const { id } of sessions)
-      await expect(
-        replica.run((transaction) => replica.sessions.rotateSecret({ userId, sessionId: id }, null, transaction)),
-      ).rejects.toThrow(InvalidSessionError);
-  });
-
-  it('of many at once is one of them', async () => {
-    const { id: userId } = await buildUser(life.database);
-    const { id } = await buildSession(life.database, userId, { kind: 'cookie' });
-    const secrets = await Promise.all(
-      Array.from({ length: 40 }, () =>
-        replica.run((transaction) => replica.sessions.rotateSecret({ userId, sessionId: id }, null, transaction)),
-      ),
-    );
-    const kept = (await hashOf(id))?.secret_hash ?? '';
-    expect(secrets.filter((secret) => hashOfSecret(secret) === kept)).toHaveLength(1);
   });
 });
 

@@ -109,11 +109,11 @@ describe('a cookie', () => {
     );
     const rotate = async () => {
       const { secret, change } = await here.app.get(Transactions, { strict: false }).run(async (transaction) => ({
-        secret: await (sessions as SessionsService).rotateSecret(
-          { userId: person.id, sessionId: signedIn.sessionId },
+        ...(await (sessions as SessionsService).rotateSecret(
+          { userId: person.id, sessionId: signedIn.sessionId, secret: new Secret(secretOf(signedIn)) },
           { amr: ['pwd', 'otp'], mfa: true },
           transaction,
-        ),
+        )),
         change: await (changes as PrincipalChanges).changed(person.id, transaction),
       }));
       expect(await (changes as PrincipalChanges).follow(change)).toEqual({ propagation: 'complete' });

@@ -10,6 +10,7 @@ import {
   type SessionCookie,
   setSessionCookie,
 } from './session-cookie.js';
+import type { RotatedSession } from './session-proofs.js';
 
 export type { SessionCookie } from './session-cookie.js';
 
@@ -41,6 +42,11 @@ export class SessionCookieService {
   /** The `Set-Cookie` of a session. Remembered, the browser keeps it; else it forgets it when it is closed. */
   set(cookie: SessionCookie, remember: boolean): string {
     return setSessionCookie(cookie, remember ? this.#rememberSeconds : null);
+  }
+
+  /** The `Set-Cookie` of a session whose secret was rotated: kept as long as the one before would have been. */
+  replace(cookie: SessionCookie, { secret, keptSeconds }: Pick<RotatedSession, 'secret' | 'keptSeconds'>): string {
+    return setSessionCookie({ ...cookie, secret }, keptSeconds);
   }
 
   /** The `Set-Cookie` that makes a browser forget its session. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { InvalidLoginError, SessionLimitError } from '../../kernel/identity-errors.js';
+import { SessionLimitError } from '../../kernel/identity-errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { Secret } from '../../kernel/secret.js';
 import { Settings } from '../../platform/config/settings.js';
@@ -12,6 +12,7 @@ import { newDeviceId } from './devices/device-cookie.js';
 import { shownDevice } from './devices/shown-device.js';
 import type { SessionKind } from './session.entity.js';
 import { hashOfSecret, newSecret } from './session-cookie.js';
+import { assertProofStands } from './session-proofs.js';
 import { type SessionSignal, SessionSignals } from './session-signals.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -76,8 +77,8 @@ export class SessionOpening {
 
   /** As `SessionsService.open`. */
   async open(signIn: SignIn, transaction: Transaction): Promise<OpenedSession> {
-    const { userId, kind, facts } = signIn;
-    await this.#lockUser(signIn, transaction);
+    const { userId, kind, facts, passwordChangedAt } = signIn;
+    assertProofStands(await this.repository.lockUser(userId, transaction), passwordChangedAt);
     const now = new Date(this.clock.now());
     const endedSessionIds = await this.#makeRoom(userId, now, transaction);
 
@@ -109,14 +110,6 @@ export class SessionOpening {
     const change = endedSessionIds.length > 0 ? await this.changes.changed(userId, transaction) : null;
     this.opened += 1;
     return { session, secret, endedSessionIds, signals, change };
-  }
-
-  /** Whoever was suspended, or changed the password, while theirs was looked at, is refused like everybody else. */
-  async #lockUser({ userId, passwordChangedAt }: SignIn, transaction: Transaction): Promise<void> {
-    const user = await this.repository.lockUser(userId, transaction);
-    if (user?.status !== 'active') throw new InvalidLoginError();
-    if (passwordChangedAt !== undefined && user.passwordChangedAt?.getTime() !== passwordChangedAt?.getTime())
-      throw new InvalidLoginError();
   }
 
   async #makeRoom(userId: string, now: Date, transaction: Transaction): Promise<string[]> {

@@ -25,6 +25,7 @@ import { SessionEnds } from './session-ends.js';
 import { SessionExpiry } from './session-expiry.js';
 import { SessionManagement } from './session-management.service.js';
 import { SessionOpening } from './session-opening.js';
+import { SessionProofs } from './session-proofs.js';
 import { SessionSignals } from './session-signals.js';
 import { SessionSignalsRepository } from './session-signals.repository.js';
 import { SessionUses } from './session-uses.js';
@@ -61,6 +62,7 @@ import { UserSessionsController } from './user-sessions.controller.js';
     KnownDevices,
     KnownPlacesRepository,
     SessionOpening,
+    SessionProofs,
     SessionEnds,
     SessionSignals,
     SessionSignalsRepository,

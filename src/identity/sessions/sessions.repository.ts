@@ -39,10 +39,11 @@ export interface NewSession {
   readonly alarmedAt: Date | null;
 }
 
-/** What a rise in privilege adds to a session: how the user proved who they are once more. */
-export interface RenewedProof {
-  readonly amr: readonly string[];
-  readonly mfa: boolean;
+/** What there is to say of a session that was raised. */
+export interface RaisedSession {
+  readonly authenticatedAt: Date;
+  /** Whole seconds until the end of a session that outlasts the browser, which is one that never ends for idleness. */
+  readonly keptSeconds: number | null;
 }
 
 /** A user, held until the transaction ends. */
@@ -151,22 +152,40 @@ export class SessionsRepository {
   }
 
   /**
-   * Gives a live session by cookie another secret, and with it what was proved anew.
+   * Adds what was proved anew to a live session, and gives one by cookie another secret.
    *
-   * @returns false when there is no such session.
+   * @param hashes of the secret that was presented and of the one that takes its place; null: the session is of tokens.
+   * @param proof null: nothing was.
+   * @returns null when there is no such session, or its secret is no longer the one that was presented.
    */
-  async rotateSecret(
-    session: { readonly userId: string; readonly id: string; readonly secretHash: string; readonly now: Date },
-    proof: RenewedProof | null,
+  async raise(
+    session: { readonly userId: string; readonly id: string; readonly now: Date },
+    hashes: { readonly before: string; readonly after: string } | null,
+    proof: { readonly amr: readonly string[]; readonly mfa: boolean } | null,
     transaction: Transaction,
-  ): Promise<boolean> {
-    const [, count] = await transaction.query<[unknown[], number]>(
-      `UPDATE sessions SET secret_hash = $3, amr = coalesce($5, amr), mfa = coalesce($6, mfa),
-         authenticated_at = CASE WHEN $5::text[] IS NULL THEN authenticated_at ELSE $4 END
-       WHERE id = $1 AND user_id = $2 AND kind = 'cookie' AND ended_at IS NULL AND ${ITS_END} > $4`,
-      [session.id, session.userId, session.secretHash, session.now, proof?.amr ?? null, proof?.mfa ?? null],
+  ): Promise<RaisedSession | null> {
+    const [[row]] = await transaction.query<[RaisedSession[], number]>(
+      `UPDATE sessions SET secret_hash = $5,
+         amr = amr || ARRAY(SELECT given FROM unnest($6::text[]) AS given WHERE given <> ALL (amr)),
+         mfa = mfa OR coalesce($7, false),
+         authenticated_at = CASE WHEN $6::text[] IS NULL THEN authenticated_at ELSE $3 END
+       WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND ${ITS_END} > $3
+         AND kind = CASE WHEN $4::text IS NULL THEN 'token' ELSE 'cookie' END
+         AND secret_hash IS NOT DISTINCT FROM $4
+       RETURNING authenticated_at AS "authenticatedAt",
+         CASE WHEN make_interval(secs => idle_seconds) >= expires_at - created_at
+              THEN floor(extract(epoch FROM expires_at - $3))::int END AS "keptSeconds"`,
+      [
+        session.id,
+        session.userId,
+        session.now,
+        hashes?.before ?? null,
+        hashes?.after ?? null,
+        proof?.amr ?? null,
+        proof?.mfa ?? null,
+      ],
     );
-    return count > 0;
+    return row ?? null;
   }
 
   /**

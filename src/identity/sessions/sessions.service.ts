@@ -1,21 +1,18 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { InvalidSessionError } from '../../kernel/identity-errors.js';
-import type { Secret } from '../../kernel/secret.js';
 import type { Transaction } from '../../platform/database/transactions.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
-import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { originOf } from '../../records/audit/audit.service.js';
 import { UserLifecycle, type UserLifecycleEvent } from '../users/user-lifecycle.service.js';
 import { KnownDevices } from './devices/known-devices.service.js';
-import { hashOfSecret, newSecret } from './session-cookie.js';
+import type { SessionCookie } from './session-cookie.js';
 import { type EndedSessions, type SessionEnd, SessionEnds } from './session-ends.js';
 import { type OpenedSession, SessionOpening, type SignIn, type SignInFacts } from './session-opening.js';
+import { type RenewedProof, type RotatedSession, SessionProofs } from './session-proofs.js';
 import { SessionUses } from './session-uses.js';
-import { type RenewedProof, SessionsRepository } from './sessions.repository.js';
 
 export type { EndedSessions, SessionEnd } from './session-ends.js';
 export type { OpenedSession, SignIn, SignInFacts } from './session-opening.js';
-export type { RenewedProof } from './sessions.repository.js';
+export type { RenewedProof, RotatedSession } from './session-proofs.js';
 
 /**
  * Sessions: how they begin, are used and end. PostgreSQL alone decides; every method rejects with the driver's error when
@@ -28,8 +25,7 @@ export class SessionsService implements OnModuleInit {
     private readonly ends: SessionEnds,
     private readonly uses: SessionUses,
     private readonly devices: KnownDevices,
-    private readonly repository: SessionsRepository,
-    private readonly clock: DatabaseClock,
+    private readonly proofs: SessionProofs,
     private readonly lifecycle: UserLifecycle,
   ) {}
 
@@ -80,23 +76,27 @@ export class SessionsService implements OnModuleInit {
   /**
    * Gives a session by cookie another secret: at every rise in privilege, so that who held the cookie before holds nothing
    * after. The old one is refused, and the CSRF token is another, as soon as the change was followed (or, on this replica,
-   * read).
+   * read). However many present one cookie at once, one of them gets the next.
    *
+   * @param cookie the one that was presented.
    * @param proof how the user proved anew who they are; null: they did not.
-   * @throws InvalidSessionError when there is no such live session.
+   * @throws InvalidSessionError when there is no such live session, or it has another secret by now; InvalidLoginError when
+   *   the user is no longer active, or the password no longer the one that was checked.
    */
-  async rotateSecret(
+  rotateSecret(cookie: SessionCookie, proof: RenewedProof | null, transaction: Transaction): Promise<RotatedSession> {
+    return this.proofs.rotate(cookie, proof, transaction);
+  }
+
+  /**
+   * Notes that the user of a session of tokens proved anew who they are: what is asked of the time since holds once the
+   * change was followed. Its tokens stay what they are. Resolves to when it was; throws as `rotateSecret` does.
+   */
+  renewProof(
     session: { readonly userId: string; readonly sessionId: string },
-    proof: RenewedProof | null,
+    proof: RenewedProof,
     transaction: Transaction,
-  ): Promise<Secret> {
-    const { userId, sessionId: id } = session;
-    const secret = newSecret();
-    await this.repository.lockUser(userId, transaction);
-    const now = new Date(this.clock.now());
-    const rotated = { userId, id, secretHash: hashOfSecret(secret), now };
-    if (!(await this.repository.rotateSecret(rotated, proof, transaction))) throw new InvalidSessionError();
-    return secret;
+  ): Promise<Date> {
+    return this.proofs.renew(session, proof, transaction);
   }
 
   /**
