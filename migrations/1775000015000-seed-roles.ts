@@ -90,7 +90,7 @@ const ROLES: readonly Seed[] = [
     idOf('developer'),
     'developer',
     'Calls models, with keys of their own.',
-    ['api_keys:delete', 'api_keys:read', 'api_keys:write', 'limits:read', 'llm:invoke'],
+    ['api_keys:delete', 'api_keys:read', 'api_keys:write', 'llm:invoke'],
     [],
   ],
   [

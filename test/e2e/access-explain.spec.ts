@@ -72,10 +72,7 @@ describe('POST /api/v1/access/explain', () => {
     expect(await explain(user.id, 'admin')).toMatchObject({
       decision: 'deny',
       reason: 'denied_by_grant',
-      trace: [
-        { effect: 'deny', permission: expect.stringMatching(/^(?:api_keys|limits|llm):/) },
-        { effect: 'allow' },
-      ],
+      trace: [{ effect: 'deny', permission: expect.stringMatching(/^(?:api_keys|llm):/) }, { effect: 'allow' }],
     });
   });
 

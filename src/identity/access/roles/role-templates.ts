@@ -38,7 +38,7 @@ export const ROLE_TEMPLATES: readonly RoleTemplate[] = [
     ['viewer'],
   ),
   template('billing', ['api_keys:read', 'clients:read', 'logs:read']),
-  template('developer', ['api_keys:delete', 'api_keys:read', 'api_keys:write', 'limits:read', 'llm:invoke']),
+  template('developer', ['api_keys:delete', 'api_keys:read', 'api_keys:write', 'llm:invoke']),
   template('viewer', [
     'clients:read',
     'ip_rules:read',
