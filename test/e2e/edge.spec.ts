@@ -322,6 +322,7 @@ describe('/openapi.json', () => {
       { x_api_key: [] },
       { api_key: [] },
       { x_goog_api_key: [] },
+      { session: [] },
     ]);
     expect(make.requestBody.content['application/json'].schema).toBeDefined();
     expect(body.paths['/api/v1/objects'].post).toMatchObject({

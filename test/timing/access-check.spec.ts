@@ -53,7 +53,11 @@ function principalWith(roles: number, grants: number) {
 /** Microseconds a warm check takes, the median of some runs: of a list, of one object that is reached, and of one that is not. */
 function measure(roles: number, grants: number): number {
   const { check, state } = principalWith(roles, grants);
-  const asks = [{}, { client_id: `c${grants - 1}` }, { client_id: 'elsewhere' }];
+  const asks: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { client_id: `c${grants - 1}` },
+    { client_id: 'elsewhere' },
+  ];
   const ask = () => {
     for (const params of asks)
       check.decide(state, 'clients:write', new RequestContext('192.0.2.1', 1_000, params, 'clients', () => 'FR'));

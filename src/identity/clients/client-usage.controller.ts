@@ -8,6 +8,7 @@ import { ClientUsageService } from './client-usage.service.js';
 import { Grantors } from './grantors.js';
 
 /** What clients, and users' own keys, asked for. */
+@ApiTags('clients', 'api keys')
 @Controller('api/v1')
 export class ClientUsageController {
   constructor(
@@ -17,7 +18,6 @@ export class ClientUsageController {
 
   @Get('clients/:client_id/usage')
   @Require('clients:read')
-  @ApiTags('clients')
   @ApiOperation({ summary: 'Requests, errors and tokens of a client by day' })
   @ApiClientId()
   @ApiUsageQuery()
@@ -28,7 +28,6 @@ export class ClientUsageController {
 
   @Get('api-keys/:client_id/usage')
   @RequireSelf('api_keys:read')
-  @ApiTags('api keys')
   @ApiOperation({ summary: 'Requests, errors and tokens of a key of yours by day' })
   @ApiClientId()
   @ApiUsageQuery()
