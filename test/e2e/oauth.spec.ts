@@ -1,8 +1,10 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { startApp, type TestApp } from '../support/app.js';
+import { eventually } from '../support/eventually.js';
 import type { InsertedClient } from '../support/insert-client.js';
 import { basicOf, clientToken, post, signIn, statusWith, type WireTokens } from '../support/own-tokens.js';
 import { buildUser, type Person } from '../support/people.js';
+import { RawConnection } from '../support/raw-http.js';
 import { partsOf } from '../support/token-mint.js';
 
 const GRANT = 'grant_type=client_credentials';
@@ -119,6 +121,35 @@ describe('POST /oauth/token', () => {
   it('takes what says the same once more: its own id, this service, an unknown parameter', async () => {
     const form = `${GRANT}&client_id=${client.clientId}&audience=core-nest&resource=https://gateway.test&extra=1&scope=`;
     expect((await post(app, '/oauth/token', form, basicOf(client))).status).toBe(200);
+  });
+
+  it('gives nothing for a secret that was revoked before the body came', async () => {
+    const leaked = await app.createClient({ scopes: ['llm:invoke'] });
+    expect(await clientToken(app, leaked)).toBeTruthy();
+    const connection = await RawConnection.open(app.port);
+    const head = [
+      'POST /oauth/token HTTP/1.1',
+      'Host: x',
+      `Authorization: Bearer ${leaked.apiKey}`,
+      'Content-Type: application/x-www-form-urlencoded',
+      `Content-Length: ${GRANT.length}`,
+      'Expect: 100-continue',
+    ];
+    connection.send(`${head.join('\r\n')}\r\n\r\n`);
+    try {
+      expect((await connection.response())?.status).toBe(100);
+      expect(await statusWith(app, leaked.apiKey)).toBe(200);
+      await app.database.query('UPDATE client_secrets SET revoked_at = now() WHERE client_id = $1', [leaked.clientId]);
+      await eventually(async () => (await statusWith(app, leaked.apiKey)) === 401);
+      connection.send(GRANT);
+      const answer = await connection.response();
+      expect({ status: answer?.status, ...JSON.parse(answer?.body ?? '{}') }).toMatchObject({
+        status: 401,
+        error: 'invalid_client',
+      });
+    } finally {
+      connection.close();
+    }
   });
 
   it('reads no credential in the body', async () => {

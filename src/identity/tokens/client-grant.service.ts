@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuthUnavailableError, InvalidRequestError } from '../../kernel/app-error.js';
-import type { AuthState, ClientAuth } from '../../kernel/auth-state.js';
+import type { AuthState, ClientAuth, RequestIdentity } from '../../kernel/auth-state.js';
 import { TokenRequestError } from '../../kernel/identity-errors.js';
 import type { Secret } from '../../kernel/secret.js';
 import { issuerOf } from '../../platform/config/issuer.js';
@@ -41,19 +41,26 @@ export class ClientGrantService {
   }
 
   /**
-   * A token that may do what the client may, or less where `scope` says so; never past the client's own end.
+   * A token that may do what the client may, or less where `scope` says so; never past the client's own end. The secret is
+   * looked at again after the epoch was read: one that is revoked while the body is on its way gets no token that outlives
+   * it.
    *
    * @param parameters of the request's form; those it does not know it ignores (3.2).
-   * @throws TokenRequestError or InvalidRequestError with the codes of 5.2; AuthUnavailableError; the driver's error when
-   *   PostgreSQL is away, because no token is given that is not recorded.
+   * @throws TokenRequestError or InvalidRequestError with the codes of 5.2; InvalidApiKeyError; AuthUnavailableError; the
+   *   driver's error when PostgreSQL is away, because no token is given that is not recorded.
    */
-  async grant(state: AuthState, parameters: ReadonlyMap<string, string>, origin: AuditOrigin): Promise<ClientToken> {
-    const client = this.#clientOf(state);
-    this.#assertUnderstood(parameters, client.clientId);
-    const scopes = scopesOf(parameters.get('scope'), client.scopes);
-    const recalled = await this.clients.recallAnew(client.clientId);
+  async grant(
+    identity: RequestIdentity,
+    parameters: ReadonlyMap<string, string>,
+    origin: AuditOrigin,
+  ): Promise<ClientToken> {
+    const { clientId } = this.#clientOf(identity.state);
+    this.#assertUnderstood(parameters, clientId);
+    const recalled = await this.clients.recallAnew(clientId);
     if (recalled === null) throw new AuthUnavailableError();
     const { tokens, expiresAt } = recalled;
+    const client = this.#clientOf((await identity.renew()).state);
+    const scopes = scopesOf(parameters.get('scope'), client.scopes);
     const latest = this.clock.now() + LIFE_MS;
     const { token, jti, expiresIn } = this.tokens.sign({
       sub: client.clientId,

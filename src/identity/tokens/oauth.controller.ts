@@ -57,7 +57,7 @@ export class OAuthController {
   async token(@Req() request: HttpRequest): Promise<ClientTokenView> {
     if (request.identity === null) throw new AuthUnavailableError();
     const parameters = await readFormBody(request, LIMIT_BYTES);
-    return presentClientToken(await this.grants.grant(request.identity.state, parameters, originOf(request)));
+    return presentClientToken(await this.grants.grant(request.identity, parameters, originOf(request)));
   }
 
   @Get('.well-known/jwks.json')

@@ -1,6 +1,6 @@
 import { buildSettings } from '../../../test/support/build-settings.js';
 import { AuthUnavailableError } from '../../kernel/app-error.js';
-import type { AuthState } from '../../kernel/auth-state.js';
+import type { AuthState, RequestIdentity } from '../../kernel/auth-state.js';
 import type { Transactions } from '../../platform/database/transactions.js';
 import type { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { type AuditService, SYSTEM_ORIGIN } from '../../records/audit/audit.service.js';
@@ -50,7 +50,8 @@ it('revocation does not call a token revoked that could not be read', async () =
 it('a client that went while it asked gets no token', async () => {
   const clients = { recallAnew: async () => null } as unknown as ClientRecall;
   const service = new ClientGrantService(buildSettings(), clients, access, {} as AuditService, {} as DatabaseClock);
-  await expect(service.grant(state, new Map([['grant_type', 'client_credentials']]), SYSTEM_ORIGIN)).rejects.toThrow(
+  const identity = { state } as unknown as RequestIdentity;
+  await expect(service.grant(identity, new Map([['grant_type', 'client_credentials']]), SYSTEM_ORIGIN)).rejects.toThrow(
     AuthUnavailableError,
   );
 });
