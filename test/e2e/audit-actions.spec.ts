@@ -142,6 +142,8 @@ const EMITTED: Readonly<Record<AuditAction, (() => Promise<unknown>) | string>> 
   },
   'user.sign_in': () => signedIn(),
   'user.sign_in_failed': async () => attemptSignIn(core, { ...(await somebody()), password: 'not that one, no' }),
+  'user.reauthenticate': async () =>
+    call('POST', '/auth/reauthenticate', { password: PASSWORD }, (await signedIn()).accessToken),
   'user.locked_out': 'test/security/sign-in-lockout.spec.ts',
   'user.sign_out': async () => call('POST', '/auth/logout', undefined, (await signedIn()).accessToken),
   'session.end': async () => {

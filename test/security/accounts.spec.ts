@@ -47,6 +47,7 @@ const ROUTES: [path: string, body: (secret: string) => object, needsBearer: bool
   ['/api/v1/auth/reset-password', (password) => ({ token: TOKEN, password }), false],
   ['/api/v1/auth/verify-email', (token) => ({ token }), false],
   ['/api/v1/auth/forgot-password', (email) => ({ email: `${email}@example.com` }), false],
+  ['/api/v1/auth/reauthenticate', (password) => ({ password }), true],
   ['/api/v1/me/password', (password) => ({ current_password: password, new_password: password }), true],
   ['/api/v1/me/email', (password) => ({ current_password: password, email: 'new@example.com' }), true],
 ];

@@ -128,6 +128,7 @@ const NEEDS: ReadonlyMap<string, Requirement> = new Map([
 const SELF: ReadonlyMap<string, Permission> = new Map([
   ['GET /api/v1/me', 'users:read'],
   ['POST /api/v1/auth/logout', 'sessions:delete'],
+  ['POST /api/v1/auth/reauthenticate', 'users:write'],
   ['POST /api/v1/me/password', 'users:write'],
   ['POST /api/v1/me/email', 'users:write'],
   ['GET /api/v1/sessions', 'sessions:read'],

@@ -7,9 +7,6 @@ import { SignInAttemptsRepository } from './sign-in-attempts.repository.js';
 import { SignInDigests } from './sign-in-digests.js';
 import { SignInLockout } from './sign-in-lockout.service.js';
 
-/** No cookie can say this: it is longer than the id of a device. */
-const WITHIN_A_SESSION = 'within a session of the user';
-
 /**
  * Counts passwords that are asked for within a session as guesses of one device of their own: whoever stole a session
  * gets no more of them than any known device, and strangers who keep the account busy do not keep its owner from changing
@@ -33,7 +30,7 @@ export class GuessesElsewhere implements OnModuleInit {
   /** It counts as wrong at once, because nobody says so later. */
   async #count({ email, address }: PasswordGuess): Promise<() => Promise<void>> {
     const account = this.digests.account(this.users.emailKeyOf(email));
-    const device = this.digests.device(account, WITHIN_A_SESSION);
+    const device = this.digests.withinSession(account);
     const { id } = await this.lockout.reserve({ account, address: addressKey(address), device });
     await this.transactions.run((transaction) => this.attempts.failed(id, transaction));
     return () => this.transactions.run((transaction) => this.attempts.succeeded(id, account, transaction));

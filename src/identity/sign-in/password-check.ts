@@ -42,10 +42,47 @@ export class PasswordCheck {
     const account = this.digests.account(this.users.emailKeyOf(email));
     const user = await this.users.findForSignIn(email);
     const device = await this.devices.known(user?.id ?? null, account, facts);
-    const keys = { account, address: addressKey(facts.address), device };
+    return this.#look(user, password, { account, address: addressKey(facts.address), device }, facts);
+  }
+
+  /**
+   * Looks at the password of somebody who is signed in. It is counted apart from those of strangers and of devices (see
+   * `SignInDigests.withinSession`); the rest is as in `pass`.
+   *
+   * @throws also NotFoundError when the user is gone.
+   */
+  async passAgain(userId: string, password: Secret, facts: SignInFacts): Promise<PassedCheck> {
+    const { email } = await this.users.get(userId);
+    const found = await this.users.findForSignIn(email);
+    // The address may have become somebody else's in between.
+    const user = found?.id === userId ? found : null;
+    const account = this.digests.account(this.users.emailKeyOf(email));
+    const keys = { account, address: addressKey(facts.address), device: this.digests.withinSession(account) };
+    return this.#look(user, password, keys, facts);
+  }
+
+  /**
+   * Does what a right password was asked for, which takes the attempt out with `SignInAttemptsRepository.succeeded`. When
+   * that fails with InvalidLoginError the attempt counts as wrong after all; after any other error it was none.
+   */
+  async use<T>(passed: PassedCheck, facts: SignInFacts, work: () => Promise<T>): Promise<T> {
+    const { user, attempt, keys } = passed;
+    try {
+      const done = await work();
+      this.lockout.forget(keys);
+      return done;
+    } catch (error) {
+      if (error instanceof InvalidLoginError)
+        await this.failures.record({ attempt, keys, userId: user.id, reason: 'changed_meanwhile', facts });
+      else await this.#release(attempt);
+      throw error;
+    }
+  }
+
+  async #look(user: SignInUser | null, password: Secret, keys: AttemptKeys, facts: SignInFacts): Promise<PassedCheck> {
     const attempt = await this.lockout.reserve(keys);
     const right = await this.passwords.verify(user, password).catch(async (error: unknown) => {
-      await this.release(attempt);
+      await this.#release(attempt);
       throw error;
     });
     const judged = judge(user, right);
@@ -58,7 +95,7 @@ export class PasswordCheck {
    * The attempt was not decided, for reasons that are not the caller's. Never rejects: where it cannot be given back it
    * counts, rather one guess too few than one too many.
    */
-  async release({ id }: ReservedAttempt): Promise<void> {
+  async #release({ id }: ReservedAttempt): Promise<void> {
     await this.attempts.release(id).catch(() => undefined);
   }
 }

@@ -14,6 +14,8 @@ describe('SignInDigests', () => {
       digests.device(account, 'x'),
       digests.device(account, 'y'),
       digests.device(digests.account('b@example.test'), 'x'),
+      digests.withinSession(account),
+      digests.withinSession(digests.account('b@example.test')),
     ];
     expect(new Set(all).size).toBe(all.length);
   });

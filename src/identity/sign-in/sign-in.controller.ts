@@ -12,7 +12,6 @@ import {
   getSchemaPath,
 } from '@nestjs/swagger';
 import { Public, RateClasses, RequireSelf } from '../../kernel/handler-marks.js';
-import { UserRequiredError } from '../../kernel/identity-errors.js';
 import { Secret } from '../../kernel/secret.js';
 import type { HttpReply, HttpRequest } from '../../platform/http/http-request.js';
 import { JsonBody } from '../../platform/http/json-body.decorator.js';
@@ -26,6 +25,7 @@ import { CookieSignInView, LOGIN_LIMIT_BYTES, LoginDto, TokenSignInView } from '
 import { SignInService } from './sign-in.service.js';
 import { presentSignIn } from './sign-in-view.js';
 import { SignOutService } from './sign-out.service.js';
+import { userWhoAsks } from './user-who-asks.js';
 
 /** The doors in and out. */
 @ApiTags('sign-in')
@@ -84,8 +84,7 @@ export class SignInController {
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
-    const state = request.identity?.state;
-    if (state?.kind !== 'user') throw new UserRequiredError();
+    const state = userWhoAsks(request);
     const propagation = await this.signOuts.signOut(state, originOf(request));
     if (state.method === 'session') reply.header('set-cookie', this.cookies.clear());
     return answerEnd(reply, propagation);

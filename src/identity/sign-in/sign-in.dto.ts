@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsIn, Length, ValidateIf } from 'class-validator';
+import { IsBoolean, IsIn, IsString, Length, ValidateIf } from 'class-validator';
+import { MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS } from '../users/passwords.service.js';
 
 /** What a sign-in holds at most, in bytes: the longest password in the longest spelling JSON has for it, and some. */
 export const LOGIN_LIMIT_BYTES = 8_192;
@@ -35,6 +36,32 @@ export class LoginDto {
   @MayBeAbsent()
   @IsIn(MODES, { message: `must be one of ${MODES.join(', ')}` })
   mode?: (typeof MODES)[number];
+}
+
+/** Body of `POST /api/v1/auth/reauthenticate`. */
+export class ReauthenticateDto {
+  @ApiProperty({ minLength: 1, maxLength: MAX_PASSWORD, format: 'password', writeOnly: true })
+  @Length(1, MAX_PASSWORD, { message: `must be a text of 1 to ${MAX_PASSWORD} characters` })
+  password!: string;
+}
+
+const ApiPassword = (description: string) =>
+  ApiProperty({
+    format: 'password',
+    minLength: MIN_PASSWORD_CHARACTERS,
+    maxLength: MAX_PASSWORD_CHARACTERS,
+    description,
+  });
+
+/** Body of `POST /api/v1/me/password`. What a password may be is said by the policy. */
+export class ChangePasswordDto {
+  @ApiPassword('The present one.')
+  @IsString({ message: 'must be a text' })
+  current_password!: string;
+
+  @ApiPassword('Any characters. Administrators need 15. Common, breached and easily guessed ones are not taken.')
+  @IsString({ message: 'must be a text' })
+  new_password!: string;
 }
 
 /** Who signed in. */

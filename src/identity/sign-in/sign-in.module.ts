@@ -10,8 +10,12 @@ import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { FailedSignIns } from './failed-sign-ins.js';
 import { GuessesElsewhere } from './guesses-elsewhere.js';
+import { OwnPasswordController } from './own-password.controller.js';
 import { PasswordCheck } from './password-check.js';
 import { PresentedSessions } from './presented-sessions.js';
+import { ReauthenticationController } from './reauthentication.controller.js';
+import { Reauthentication } from './reauthentication.service.js';
+import { SessionRises } from './session-rises.js';
 import { SignInController } from './sign-in.controller.js';
 import { SignInMetrics } from './sign-in.metrics.js';
 import { SignInService } from './sign-in.service.js';
@@ -27,7 +31,7 @@ import { SignInRecoveriesRepository } from './sign-in-recoveries.repository.js';
 import { SignInRecoveryEntity } from './sign-in-recovery.entity.js';
 import { SignOutService } from './sign-out.service.js';
 
-/** Signing in with e-mail address and password, what that costs whoever guesses, and signing out. */
+/** Signing in with e-mail address and password, proving it once more, what that costs whoever guesses, and signing out. */
 @Module({
   imports: [
     TypeOrmModule.forFeature([SignInAttemptEntity, SignInRecoveryEntity]),
@@ -40,7 +44,7 @@ import { SignOutService } from './sign-out.service.js';
     SessionsModule,
     TokensModule,
   ],
-  controllers: [SignInController],
+  controllers: [SignInController, ReauthenticationController, OwnPasswordController],
   providers: [
     SignInDigests,
     SignInAttemptsRepository,
@@ -54,6 +58,8 @@ import { SignOutService } from './sign-out.service.js';
     SignInCompletion,
     SignInOutcomes,
     SignInService,
+    SessionRises,
+    Reauthentication,
     SignOutService,
     SignInMetrics,
     SignInCleanup,

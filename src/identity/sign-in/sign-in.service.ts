@@ -3,10 +3,8 @@ import { RateLimitedError } from '../../kernel/app-error.js';
 import { InvalidLoginError } from '../../kernel/identity-errors.js';
 import type { Secret } from '../../kernel/secret.js';
 import type { SignInUser } from '../users/users.service.js';
-import { FailedSignIns } from './failed-sign-ins.js';
 import { PasswordCheck } from './password-check.js';
 import { type CompletedSignIn, type Completion, SignInCompletion } from './sign-in-completion.js';
-import { SignInLockout } from './sign-in-lockout.service.js';
 import { SignInOutcomes } from './sign-in-outcomes.js';
 
 /** What somebody says of who they are. */
@@ -26,8 +24,6 @@ export class SignInService {
   constructor(
     private readonly check: PasswordCheck,
     private readonly completion: SignInCompletion,
-    private readonly lockout: SignInLockout,
-    private readonly failures: FailedSignIns,
     private readonly outcomes: SignInOutcomes,
   ) {}
 
@@ -57,19 +53,9 @@ export class SignInService {
 
   async #signIn({ email, password }: Credentials, completion: Completion): Promise<SignedIn> {
     const passed = await this.check.pass(email, password, completion.facts);
-    try {
-      const completed = await this.completion.complete(passed, completion);
-      this.lockout.forget(passed.keys);
-      return { user: passed.user, ...completed };
-    } catch (error) {
-      if (!(error instanceof InvalidLoginError)) {
-        await this.check.release(passed.attempt);
-        throw error;
-      }
-      const { user, attempt, keys } = passed;
-      const { facts } = completion;
-      await this.failures.record({ attempt, keys, userId: user.id, reason: 'changed_meanwhile', facts });
-      throw error;
-    }
+    const completed = await this.check.use(passed, completion.facts, () =>
+      this.completion.complete(passed, completion),
+    );
+    return { user: passed.user, ...completed };
   }
 }

@@ -3,7 +3,7 @@ import { InvalidRequestError } from '../../kernel/app-error.js';
 import type { UserAuth } from '../../kernel/auth-state.js';
 import { ConflictError } from '../../kernel/identity-errors.js';
 import type { Secret } from '../../kernel/secret.js';
-import { Transactions } from '../../platform/database/transactions.js';
+import { type Transaction, Transactions } from '../../platform/database/transactions.js';
 import { MailService } from '../../platform/mail/mail.service.js';
 import type { Propagation } from '../../platform/replicas/change.js';
 import { type AuditOrigin, AuditService } from '../../records/audit/audit.service.js';
@@ -37,22 +37,28 @@ export class OwnAccount {
   /**
    * Changes the password. Every other session and token of the user ends; the one that asks goes on.
    *
+   * @param alsoInside what that brings about for the session that asks, in the same transaction, or nothing is done.
    * @throws InvalidRequestError when the present one is wrong or the new one is not taken; RateLimitedError after too many
    *   wrong ones; ConflictError when it was changed meanwhile; the driver's error when PostgreSQL is away.
    */
-  async changePassword(self: Self, current: Secret, next: Secret): Promise<Propagation> {
+  async changePassword<Result>(
+    self: Self,
+    { current, next }: { readonly current: Secret; readonly next: Secret },
+    alsoInside: (transaction: Transaction) => Promise<Result>,
+  ): Promise<{ readonly result: Result; readonly propagation: Propagation }> {
     const user = await this.#proved(self, current);
     const accepted = await this.passwords.accept(next, user, 'body.new_password');
     const { userId, sessionId: keepSessionId, origin } = self;
-    const change = await this.transactions.run(async (transaction) => {
+    const { result, change } = await this.transactions.run(async (transaction) => {
       const known = { keepSessionId, lastChangedAt: user.passwordChangedAt };
       if (!(await this.passwords.change(userId, accepted, transaction, known)))
         throw new ConflictError('The password was changed meanwhile. Sign in with the new one.');
+      const result = await alsoInside(transaction);
       await this.audit.record(userActed('user.password_change', origin, userId), transaction);
       await this.mail.send(PASSWORD_CHANGED_MAIL, { user_id: userId, email: user.email }, transaction);
-      return this.principals.changed(userId, transaction);
+      return { result, change: await this.principals.changed(userId, transaction) };
     });
-    return this.principals.follow(change);
+    return { result, propagation: await this.principals.follow(change) };
   }
 
   /**

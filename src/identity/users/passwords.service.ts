@@ -9,6 +9,8 @@ import { normalizedPassword, preHash } from './password-text.js';
 import { UserLifecycle } from './user-lifecycle.service.js';
 import { UserPasswordsRepository } from './user-passwords.repository.js';
 
+export { MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS } from './password-text.js';
+
 /** A user as far as checking a password needs to know them. */
 export interface PasswordHolder {
   readonly id: string;

@@ -111,17 +111,6 @@ export class VerifyEmailDto {
   token!: string;
 }
 
-/** Body of `POST /api/v1/me/password`. */
-export class ChangePasswordDto {
-  @ApiPassword('The present one.')
-  @IsSecretText()
-  current_password!: string;
-
-  @ApiPassword(NEW_PASSWORD)
-  @IsSecretText()
-  new_password!: string;
-}
-
 /** Body of `POST /api/v1/me/email`. */
 export class ChangeEmailDto {
   @ApiPassword('The present one.')

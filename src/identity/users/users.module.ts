@@ -74,6 +74,6 @@ import { UsersListService } from './users-list.service.js';
     Founding,
     BootstrapAdministrator,
   ],
-  exports: [UsersService, PasswordsService, UserLifecycle, PasswordGuesses],
+  exports: [UsersService, PasswordsService, OwnAccount, UserLifecycle, PasswordGuesses],
 })
 export class UsersModule {}

@@ -48,6 +48,7 @@ export const AUDIT_ACTIONS = {
   'user.password_reset': [],
   'user.email_change': ['email', 'previous_email'],
   'user.sign_in': ['session_id', 'mode', 'known_device'],
+  'user.reauthenticate': ['session_id'],
   'user.sign_in_failed': ['account', 'reason', 'known_device'],
   'user.locked_out': ['account', 'reason', 'known_device'],
   'user.sign_out': ['session_id'],
