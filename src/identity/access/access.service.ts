@@ -6,6 +6,7 @@ import { Countries } from '../../platform/geo/countries.js';
 import { AddressRanges } from '../../platform/http/address-ranges.js';
 import type { HttpRequest } from '../../platform/http/http-request.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
+import { givable, OUTRIGHT } from './authority/authority.js';
 import type { AccessContext } from './check/access-context.js';
 import type { Reach } from './check/compiled-grants.js';
 import { holds as holdsPermission, resourceOf } from './check/permission-terms.js';
@@ -33,7 +34,7 @@ export class AccessService {
   readonly #owned = new WeakMap<AskingRequest, AccessContext>();
 
   constructor(
-    roles: RoleGraphs,
+    private readonly roles: RoleGraphs,
     private readonly clock: DatabaseClock,
     private readonly countries: Countries,
   ) {
@@ -110,6 +111,15 @@ export class AccessService {
    */
   permissionsOf(state: AuthState, context: AccessContext): readonly string[] {
     return this.#check.permissionsOf(state, context);
+  }
+
+  /**
+   * What the identity holds for every object whatever the circumstances, and without end: what it may give to something
+   * that goes on without it. Where a client may call from is not part of it.
+   */
+  heldOutright(state: AuthState): readonly string[] {
+    const anywhere = state.kind === 'client' ? { ...state, allowedAddresses: null } : state;
+    return givable(anywhere, OUTRIGHT, this.roles.current);
   }
 
   /** The objects of a type (`clients`) for which a permission is held, for lists. */

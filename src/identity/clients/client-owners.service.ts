@@ -12,7 +12,7 @@ import { clientHandedOver } from './client-audit.js';
 import { ClientOwnersRepository } from './client-owners.repository.js';
 import type { Client } from './client-rows.repository.js';
 import { ClientsRepository } from './clients.repository.js';
-import { assertHoldsAll, type Grantor } from './grantor.js';
+import { assertHoldsAll, assertMayOutlast, type Grantor } from './grantor.js';
 import { Revocations } from './revocations.js';
 
 /** Clients that belong to one user. */
@@ -51,10 +51,12 @@ export class ClientOwnersService implements OnModuleInit {
   /**
    * Gives a client to a user, or (null) to nobody, and sees that through to every replica. Its secrets go on working: of
    * its scopes it holds from then on what the new owner holds, and without one all of them. Whoever has a client of
-   * somebody else acts for them, so giving one to another than oneself takes `api_keys:admin`.
+   * somebody else acts for them, so giving one to another than oneself takes `api_keys:admin`,
+   * held outright.
    *
    * @throws NotFoundError; InvalidRequestError unless the user is there and active; TooManyKeysError;
-   *   PermissionDeniedError when the client has what the grantor does not hold, or it may not give to others.
+   *   PermissionDeniedError when the client has what the grantor does not hold, or not outright where it is not to be
+   *   its own, or it may not give to others.
    */
   async handOver(
     grantor: Grantor,
@@ -62,7 +64,7 @@ export class ClientOwnersService implements OnModuleInit {
     userId: string | null,
   ): Promise<{ client: Client; propagation: Propagation }> {
     if (!isClientId(clientId)) throw noSuchClient();
-    if (userId !== null && userId !== grantor.selfId && !holds(grantor.scopes, GIVES_TO_OTHERS))
+    if (userId !== null && userId !== grantor.selfId && !holds(grantor.lasting, GIVES_TO_OTHERS))
       throw new PermissionDeniedError(
         `You may take a client over; giving it to another user takes "${GIVES_TO_OTHERS}".`,
       );
@@ -75,6 +77,7 @@ export class ClientOwnersService implements OnModuleInit {
       let previous: string | null = null;
       const decide = (current: Client) => {
         assertHoldsAll(grantor, current, 'hand over a client with');
+        assertMayOutlast(grantor, current.scopes, userId, 'hand over a client with');
         previous = current.ownerId;
         if (owner !== null && previous !== userId && owner.clients >= MAX_OWNED) throw new TooManyKeysError(MAX_OWNED);
         return { ownerId: userId };

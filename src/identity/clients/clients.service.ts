@@ -20,7 +20,14 @@ import {
 import { clientCreated, clientRevoked, clientUpdated } from './client-audit.js';
 import type { Client } from './client-rows.repository.js';
 import { type ClientChanges, ClientsRepository } from './clients.repository.js';
-import { assertHoldsAll, assertMayChange, assertMayRevoke, type Grantor } from './grantor.js';
+import {
+  assertHoldsAll,
+  assertMayChange,
+  assertMayOutlast,
+  assertMayRevoke,
+  assertMayWiden,
+  type Grantor,
+} from './grantor.js';
 import { Revocations } from './revocations.js';
 
 /**
@@ -72,7 +79,7 @@ export class ClientsService {
    *
    * @param mint the transaction it is made in.
    * @throws InvalidRequestError for an unknown tier or an end that is past; PermissionDeniedError for what the grantor
-   *   does not hold; ServiceUnavailableError when too many hashes wait.
+   *   does not hold, or not outright where the client is not its own; ServiceUnavailableError when too many hashes wait.
    */
   async create(
     grantor: Grantor,
@@ -83,6 +90,7 @@ export class ClientsService {
     this.#assertValid({ tier, expiresAt });
     const lists = listsOf(grantor, input);
     assertHoldsAll(grantor, { scopes, ...lists }, 'grant');
+    assertMayOutlast(grantor, scopes, input.ownerId ?? null, 'grant');
     const credential = generateCredential(generateClientId(environment));
     const hashedSecret = await this.hasher.hash(credential.secret);
     const fields = {
@@ -122,13 +130,15 @@ export class ClientsService {
     if (client === null) return;
     if (grantor.ownerId !== null && client.ownerId !== grantor.ownerId) found(null);
     assertHoldsAll(grantor, client, 'be shown a secret of a client with');
+    assertMayOutlast(grantor, client.scopes, client.ownerId, 'be shown a secret of a client with');
   }
 
   /**
    * Changes a client, and sees the change through to every replica (see `Revocations.follow`).
    *
    * @throws NotFoundError; InvalidRequestError for an unknown tier, an end that is past, or nothing to change;
-   *   PermissionDeniedError when the client has, or would get, what the grantor does not hold.
+   *   PermissionDeniedError when the client has, or would get, what the grantor does not hold, or is not its own and
+   *   would get what it does not hold outright.
    */
   async update(
     grantor: Grantor,
@@ -149,6 +159,7 @@ export class ClientsService {
     let before: Client | null = null;
     const decide = (current: Client) => {
       assertMayChange(grantor, current, changes);
+      assertMayWiden(grantor, current, changes);
       before = current;
       return changes;
     };

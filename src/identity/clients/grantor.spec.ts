@@ -1,5 +1,14 @@
 import { InvalidRequestError, PermissionDeniedError } from '../../kernel/app-error.js';
-import { assertMayChange, assertMayRevoke, type Grantor, type Holdings, NO_LISTS, OPERATOR } from './grantor.js';
+import {
+  assertMayChange,
+  assertMayOutlast,
+  assertMayRevoke,
+  assertMayWiden,
+  type Grantor,
+  type Holdings,
+  NO_LISTS,
+  OPERATOR,
+} from './grantor.js';
 
 const anybody = (...scopes: string[]): Grantor => ({ ...OPERATOR, scopes });
 const self = (...scopes: string[]): Grantor => ({ ...OPERATOR, scopes, selfId: 'usr_1', ownerId: 'usr_1' });
@@ -61,5 +70,57 @@ describe('whoever changes one of its own', () => {
 
   it('ends it whatever it holds', () => {
     expect(() => assertMayRevoke(self(), holding('admin'), 'revoke a client with')).not.toThrow();
+  });
+});
+
+describe('whoever holds something for a time or under conditions only', () => {
+  const grantor: Grantor = { ...anybody('a:admin', 'b:read'), lasting: ['b:read'], selfId: 'usr_1' };
+  const refusal = new PermissionDeniedError(
+    'You cannot grant the scope "a:read", which you hold for a time or under conditions only, unless the client is your own.',
+  );
+
+  it.each([[null], ['usr_2']])('gives it to no client of %s', (ownerId) => {
+    expect(() => assertMayOutlast(grantor, ['b:read', 'a:read'], ownerId, 'grant')).toThrow(refusal);
+    expect(() => assertMayOutlast(grantor, ['b:read'], ownerId, 'grant')).not.toThrow();
+  });
+
+  it('gives it to their own', () => {
+    expect(() => assertMayOutlast(grantor, ['a:read'], 'usr_1', 'grant')).not.toThrow();
+    expect(() => assertMayOutlast({ ...grantor, selfId: null }, ['a:read'], null, 'grant')).toThrow(refusal);
+  });
+
+  const END = new Date(1_000);
+  const current = {
+    ...holding('a:read', 'b:read'),
+    allowedModels: ['openai/*'],
+    status: 'active' as const,
+    expiresAt: END,
+    ownerId: null,
+  };
+  it.each([
+    [{ scopes: ['a:read', 'a:write'] }, '"a:write"'],
+    [{ allowedModels: null }, '"a:read"'],
+    [{ expiresAt: new Date(1_001) }, '"a:read"'],
+    [{ expiresAt: null }, '"a:read"'],
+  ])('widens nothing that holds it: %j', (changes, said) => {
+    expect(() => assertMayWiden(grantor, current, changes)).toThrow(said);
+    expect(() => assertMayWiden(grantor, { ...current, ownerId: 'usr_1' }, changes)).not.toThrow();
+  });
+
+  it('lets nothing in again that holds it', () => {
+    const disabled = { ...current, status: 'disabled' as const };
+    expect(() => assertMayWiden(grantor, disabled, { status: 'active' })).toThrow('"a:read"');
+    expect(() => assertMayWiden(grantor, disabled, { status: 'active', scopes: ['b:read'] })).not.toThrow();
+  });
+
+  it.each([
+    [{}],
+    [{ scopes: ['a:read'] }],
+    [{ allowedModels: ['openai/o3'] }],
+    [{ expiresAt: new Date(999) }],
+    [{ status: 'disabled' as const }],
+    [{ status: 'active' as const, expiresAt: END, scopes: ['b:read'] }],
+  ])('narrows it: %j', (changes) => {
+    expect(() => assertMayWiden(grantor, current, changes)).not.toThrow();
   });
 });

@@ -3,13 +3,17 @@ import { ADMIN_SCOPE } from '../../kernel/handler-marks.js';
 import { type AuditOrigin, OPERATOR_ORIGIN } from '../../records/audit/audit.service.js';
 import { holds } from '../access/access.service.js';
 import { type AllowLists, listsOf, wideningList } from './allow-lists.js';
+import type { ClientStatus } from './client.entity.js';
 
 /**
  * Whoever makes or changes a client. It gives no scope that it does not hold itself and no allow-list wider than its
- * own, and touches no client that holds more: what it could not give it could otherwise take, with a new secret.
+ * own, and touches no client that holds more: what it could not give it could otherwise take, with a new secret. What
+ * goes on without it gets no more than it holds outright.
  */
 export interface Grantor extends AllowLists {
   readonly scopes: readonly string[];
+  /** What of that it holds outright, without conditions or end: what may go on without it. */
+  readonly lasting: readonly string[];
   readonly origin: AuditOrigin;
   /** The user it acts for; null: nobody. */
   readonly selfId: string | null;
@@ -35,6 +39,7 @@ export const NO_LISTS: AllowLists = { allowedAddresses: null, allowedModels: nul
 export const OPERATOR: Grantor = {
   ...NO_LISTS,
   scopes: [ADMIN_SCOPE],
+  lasting: [ADMIN_SCOPE],
   origin: OPERATOR_ORIGIN,
   selfId: null,
   ownerId: null,
@@ -53,6 +58,57 @@ export function assertHoldsAll(grantor: Grantor, holdings: Holdings, action: str
   const widened = wideningList(grantor, holdings);
   if (widened !== null)
     throw new PermissionDeniedError(`You cannot ${action} ${widened} that are wider than your own.`);
+}
+
+/**
+ * A client of the grantor's own holds at every moment what its owner holds. One of nobody, or of somebody else, goes on
+ * when what the grantor holds for a time or under conditions is gone: whoever has its secret would keep that.
+ *
+ * @param ownerId the user that the client belongs to, or will; null: nobody.
+ * @throws PermissionDeniedError for a scope that the grantor does not hold outright.
+ */
+export function assertMayOutlast(
+  grantor: Grantor,
+  scopes: readonly string[],
+  ownerId: string | null,
+  action: string,
+): void {
+  if (ownerId !== null && ownerId === grantor.selfId) return;
+  const missing = scopes.find((scope) => !holds(grantor.lasting, scope));
+  if (missing !== undefined)
+    throw new PermissionDeniedError(
+      `You cannot ${action} the scope "${missing}", which you hold for a time or under conditions only, unless the client is your own.`,
+    );
+}
+
+/** A client as far as a change of it can let its secrets open more. */
+export interface Standing extends Holdings {
+  readonly status: ClientStatus;
+  readonly expiresAt: Date | null;
+}
+
+/**
+ * What a change adds to a client outlasts the grantor: scopes, and all that it holds where it is let in from elsewhere,
+ * for longer or again.
+ *
+ * @throws PermissionDeniedError as `assertMayOutlast`.
+ */
+export function assertMayWiden(
+  grantor: Grantor,
+  current: Standing & { readonly ownerId: string | null },
+  changes: Partial<Standing>,
+): void {
+  const { scopes = current.scopes, status = current.status, expiresAt = current.expiresAt } = changes;
+  const opensMore =
+    wideningList(current, listsOf(current, changes)) !== null ||
+    (current.status === 'disabled' && status === 'active') ||
+    endOf(expiresAt) > endOf(current.expiresAt);
+  const given = opensMore ? scopes : scopes.filter((scope) => !holds(current.scopes, scope));
+  assertMayOutlast(grantor, given, current.ownerId, 'widen a client by');
+}
+
+function endOf(expiresAt: Date | null): number {
+  return expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
 }
 
 /**

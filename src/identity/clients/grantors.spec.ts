@@ -42,6 +42,7 @@ const asked: unknown[][] = [];
 const access = {
   contextOf: () => 'the context',
   permissionsOf: (state: AuthState, context: unknown) => [`what ${state.kind} holds in ${context}`],
+  heldOutright: (state: AuthState) => [`what ${state.kind} holds outright`],
   reach: (...args: unknown[]) => {
     asked.push(args);
     return NOTHING;
@@ -59,6 +60,7 @@ describe('a caller, for any client', () => {
   it('is limited by what it holds at the moment, and by lists of its own where it has some', () => {
     expect(grantors.of(requestOf(CLIENT))).toMatchObject({
       scopes: ['what client holds in the context'],
+      lasting: ['what client holds outright'],
       allowedAddresses: CLIENT.allowedAddresses,
       allowedModels: CLIENT.allowedModels,
       allowedProviders: CLIENT.allowedProviders,

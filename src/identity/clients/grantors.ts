@@ -10,7 +10,7 @@ import { type Grantor, NO_LISTS, type SelfGrantor } from './grantor.js';
 
 /**
  * Callers, as far as what they hold limits what they may do with clients: a client its scopes, a user and a user's key
- * what their grants give them at this moment for everything. From memory, whatever is away.
+ * what their grants give them at this moment for everything, and outright. From memory, whatever is away.
  */
 @Injectable()
 export class Grantors {
@@ -25,6 +25,7 @@ export class Grantors {
       allowedModels,
       allowedProviders,
       scopes: this.access.permissionsOf(state, this.access.contextOf(request)),
+      lasting: this.access.heldOutright(state),
       origin: originOf(request),
       selfId: selfOf(state),
       ownerId: null,
