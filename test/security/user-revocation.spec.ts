@@ -144,6 +144,16 @@ it('a replica that has lost PostgreSQL refuses what Redis was told of', async ()
   await eventually(async () => (await statusOf(cutOff.url, token)) === 401, 10_000);
 });
 
+it('a replica that has lost PostgreSQL does not call a session void that it has not heard of', async () => {
+  const [here, , cutOff] = fleet.members;
+  await cutOff.toPostgres.refuse();
+  const newer = await accessTokenOf(here, await buildSession(fleet.database, person.id));
+  expect(await statusOf(cutOff.url, token)).toBe(200);
+  expect(await statusOf(cutOff.url, newer)).toBe(503);
+  await cutOff.toPostgres.heal();
+  await eventually(async () => (await statusOf(cutOff.url, newer)) === 200, 10_000);
+});
+
 // Last, because for a second from then on nothing is remembered that was read before.
 it('every token there is ends at once, and sessions by cookie go on', async () => {
   expect(await administer('POST', '/tokens/revoke-all')).toBe(204);

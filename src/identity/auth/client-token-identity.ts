@@ -1,3 +1,4 @@
+import { AuthUnavailableError } from '../../kernel/app-error.js';
 import type { ClientAuth, CredentialFence, ProviderToken, RequestIdentity } from '../../kernel/auth-state.js';
 import { InvalidTokenError } from '../../kernel/identity-errors.js';
 import { holds } from '../access/access.service.js';
@@ -31,6 +32,7 @@ async function identifyAnew(proof: ClientProof, fromDatabase: boolean): Promise<
   if (recalled !== null && state !== null) return new ClientTokenIdentity(state, recalled.fence, proof);
   // Redis may have fallen back to an older copy of itself: nobody is refused on its word.
   if (!fromDatabase) return identifyAnew(proof, true);
+  if (recalled?.isStale === true) throw new AuthUnavailableError();
   throw new InvalidTokenError();
 }
 

@@ -89,6 +89,17 @@ describe('identify', () => {
     await expect(ask(known, { ...proof, stateOf: () => null })).rejects.toThrow(AuthUnavailableError);
   });
 
+  it('refuses nobody on what is served while PostgreSQL is away: the session may be newer, or used elsewhere', async () => {
+    const known = await warmPrincipals();
+    known.people.away = true;
+    expect(await ask(known)).toMatchObject({ state: { userId: USER_ID } });
+    for (const shown of [
+      { ...proof, sessionId: 'ses_new' },
+      { ...proof, stateOf: () => null },
+    ])
+      await expect(ask(known, shown)).rejects.toThrow(AuthUnavailableError);
+  });
+
   describe('confirming', () => {
     it('costs one question to Redis', async () => {
       const known = await warmPrincipals();

@@ -1,3 +1,4 @@
+import { AuthUnavailableError } from '../../kernel/app-error.js';
 import type { CredentialFence, RequestIdentity, UserAuth } from '../../kernel/auth-state.js';
 import type {
   Principal,
@@ -39,6 +40,7 @@ export function identify(proof: UserProof, terms: ProofTerms): RequestIdentity |
 async function identifyAnew(proof: UserProof, terms: ProofTerms): Promise<RequestIdentity> {
   const resolved: ResolvedPrincipal | null = await terms.principals.resolveAnew(proof.userId);
   const state = resolved === null ? null : stateOf(proof, resolved.principal, terms.now());
+  if (state === null && resolved?.isStale === true) throw new AuthUnavailableError();
   if (resolved === null || state === null) return proof.refuse();
   return new UserIdentity(state, resolved.fence, proof, terms);
 }

@@ -14,6 +14,8 @@ export interface RecalledClient {
   /** Milliseconds since the epoch; null: never. */
   readonly expiresAt: number | null;
   readonly fence: CredentialFence | null;
+  /** PostgreSQL could not be asked: good enough to let somebody in, and nobody is refused on it. */
+  readonly isStale?: true;
 }
 
 /**
@@ -40,8 +42,8 @@ export class ClientRecall {
   }
 
   /**
-   * The client as Redis or, where `fromDatabase` or Redis has nothing recent, PostgreSQL has it now, with `fence` null; null
-   * for unknown, disabled and expired.
+   * The client as Redis or, where `fromDatabase` or Redis has nothing recent, PostgreSQL has it now, with `fence` null, or
+   * `isStale` as it was last known; null for unknown, disabled and expired.
    *
    * @throws AuthUnavailableError when it cannot be known.
    */
@@ -75,7 +77,9 @@ export class ClientRecall {
     const confirmed = entry !== null && (await this.#isConfirmed(entry));
     if (entry === null || confirmed === 'gone' || !this.reader.mayServeStale(entry.credential, confirmed))
       throw new AuthUnavailableError();
-    return this.#admit(entry.credential, { client: entry.client, fence: this.redis.usable ? entry.fence : null });
+    const fence = this.redis.usable ? entry.fence : null;
+    const served = this.#admit(entry.credential, { client: entry.client, fence });
+    return served && { ...served, isStale: true };
   }
 
   async #isConfirmed({ fence }: RememberedCredential): Promise<boolean | 'gone'> {

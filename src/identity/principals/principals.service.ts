@@ -13,7 +13,10 @@ import { PrincipalsRepository } from './principals.repository.js';
 export type { Principal, PrincipalSession } from './principal.js';
 
 /** A user as of now. `fence` as in `RequestIdentity`: not null means provisional. */
-export type ResolvedPrincipal = RememberedPrincipal;
+export interface ResolvedPrincipal extends RememberedPrincipal {
+  /** PostgreSQL could not be asked: good enough to let somebody in, and nobody is refused on it. */
+  readonly isStale?: true;
+}
 
 /** Subject of a change that concerns every user. */
 const ALL_USERS = '*';
@@ -71,7 +74,11 @@ export class PrincipalsService {
     return entry;
   }
 
-  /** The user as PostgreSQL has it now, with `fence` null; null when there is none. @throws AuthUnavailableError */
+  /**
+   * The user as PostgreSQL has it now, with `fence` null, or `isStale` as it was last known; null when there is none.
+   *
+   * @throws AuthUnavailableError
+   */
   resolveAnew(userId: string): Promise<ResolvedPrincipal | null> {
     return this.#read(userId);
   }
@@ -125,7 +132,7 @@ export class PrincipalsService {
       throw new AuthUnavailableError();
     }
     this.stats.stale += 1;
-    return { principal: entry.principal, fence: this.redis.usable ? entry.fence : null };
+    return { principal: entry.principal, fence: this.redis.usable ? entry.fence : null, isStale: true };
   }
 
   /** As for credentials: without Redis configured there is nothing that could know better. */

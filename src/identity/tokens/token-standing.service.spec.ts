@@ -1,4 +1,5 @@
 import { buildMint } from '../../../test/support/token-mint.js';
+import { AuthUnavailableError } from '../../kernel/app-error.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import type { ClientRecall } from '../clients/client-recall.service.js';
 import type { Principal, PrincipalsService } from '../principals/principals.service.js';
@@ -48,6 +49,16 @@ describe("a user's token", () => {
     expect(await ofUsers(null, principal()).isGood(claims)).toBe(true);
   });
 
+  it('is not said to be void on what is served while PostgreSQL is away', async () => {
+    const principals = {
+      current: async () => principal({ sessions: [] }),
+      resolveAnew: async () => ({ principal: principal({ sessions: [] }), fence: null, isStale: true }),
+    } as unknown as PrincipalsService;
+    await expect(new TokenStanding(principals, {} as ClientRecall, clock).isGood(claims)).rejects.toThrow(
+      AuthUnavailableError,
+    );
+  });
+
   it.each<[string, Principal | null]>([
     ['without its user', null],
     ['of a suspended user', { status: 'suspended' } as never],
@@ -90,6 +101,8 @@ describe("a client's token", () => {
     expect(await ofClients(null, known('0.0')).isGood(token())).toBe(true);
     expect(await ofClients(known('0.1'), known('0.0')).isGood(token())).toBe(true);
     expect(await ofClients(known('0.0', FENCE), known('0.1'), false).isGood(token())).toBe(false);
+    const stale = { ...known('0.1'), isStale: true };
+    await expect(ofClients(null, stale).isGood(token())).rejects.toThrow(AuthUnavailableError);
     const revoked = { tokens: { epoch: '0.0', revoked: [claims.jti] }, fence: null };
     expect(await ofClients(revoked, revoked).isGood(token())).toBe(false);
   });

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AuthUnavailableError } from '../../kernel/app-error.js';
 import { DatabaseClock } from '../../platform/replicas/database-clock.js';
 import { ClientRecall, type RecalledClient } from '../clients/client-recall.service.js';
 import { type Principal, PrincipalsService } from '../principals/principals.service.js';
@@ -23,7 +24,7 @@ export class TokenStanding {
     if (known !== null && this.#isUsersGood(claims, known)) return true;
     // A session may be newer than what is remembered.
     const anew = await this.principals.resolveAnew(claims.sub);
-    return anew !== null && this.#isUsersGood(claims, anew.principal);
+    return certain(anew !== null && this.#isUsersGood(claims, anew.principal), anew);
   }
 
   #isUsersGood({ sessionId, epoch, jti }: AccessClaims, principal: Principal): boolean {
@@ -40,8 +41,14 @@ export class TokenStanding {
     if (isCertain && isAmong(known.tokens, claims)) return true;
     // Redis may have fallen back to an older copy of itself: nothing is said to be void on its word.
     const anew = await this.clients.recallAnew(claims.sub, true);
-    return anew !== null && isAmong(anew.tokens, claims);
+    return certain(anew !== null && isAmong(anew.tokens, claims), anew);
   }
+}
+
+/** Nothing is said to be void on what is served while PostgreSQL is away. */
+function certain(isGood: boolean, from: { readonly isStale?: true } | null): boolean {
+  if (!isGood && from?.isStale === true) throw new AuthUnavailableError();
+  return isGood;
 }
 
 function isAmong({ epoch, revoked }: RecalledClient['tokens'], claims: AccessClaims): boolean {
