@@ -156,6 +156,28 @@ describe('nobody gives what they lack', () => {
     expectRefused(await as(denied, 'POST', 'roles', { name: freshName(), permissions: ['logs:read'] }), 'logs:read');
   });
 
+  it('by taking out of a role what it denies to them elsewhere or at other times', async () => {
+    const name = freshName();
+    const role = await buildRole(name, ['clients:read']);
+    const between = freshName();
+    const heir = await buildRole(between, [], [role]);
+    const { clientId } = await core.createClient();
+    const now = new Date().getUTCHours();
+    const hours = {
+      zone: 'UTC',
+      from: `${String((now + 12) % 24).padStart(2, '0')}:00`,
+      to: `${String((now + 13) % 24).padStart(2, '0')}:00`,
+    };
+    for (const deny of [{ scope: { type: 'client', id: clientId } as const }, { conditions: { hours } }]) {
+      const denied = await signedIn(core, { roles: ['owner'] });
+      await buildGrant(core.database, denied.id, { role: between, effect: 'deny', ...deny });
+      expectRefused(await as(denied, 'PATCH', `roles/${role}`, { permissions: [] }), 'clients:read');
+      expectRefused(await as(denied, 'PATCH', `roles/${heir}`, { parents: [] }), 'clients:read');
+    }
+    const owner = await signedIn(core, { roles: ['owner'] });
+    expect((await as(owner, 'PATCH', `roles/${role}`, { permissions: [] })).status).toBe(200);
+  });
+
   it('on a replica that has not heard what was added to the role', async () => {
     const deaf = await core.replica();
     try {

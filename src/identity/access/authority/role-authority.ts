@@ -1,5 +1,5 @@
 import { PermissionDeniedError } from '../../../kernel/app-error.js';
-import { firstMissing } from '../check/permission-terms.js';
+import { firstMissing, holdsIn } from '../check/permission-terms.js';
 import { PrincipalCheck } from '../check/principal-check.js';
 import type { RoleGraph } from '../roles/role-graph.js';
 import type { Author } from './author.js';
@@ -39,4 +39,11 @@ export function assertMayGive(
 /** All that a role and those that inherit from it hold: what a change of it changes. */
 export function affectedBy(graph: RoleGraph, roleId: string): ReadonlySet<string> {
   return new Set(graph.descendantsOf(roleId).flatMap((id) => [...graph.permissionsOf(id)]));
+}
+
+/** What a role and those that inherit from it hold no longer after a change. */
+export function takenBy(before: RoleGraph, after: RoleGraph, roleId: string): ReadonlySet<string> {
+  const taken = (id: string) =>
+    [...before.permissionsOf(id)].filter((permission) => !holdsIn(after.permissionsOf(id), permission));
+  return new Set(before.descendantsOf(roleId).flatMap(taken));
 }

@@ -77,11 +77,15 @@ export class RolesRepository {
     await transaction.delete(RoleEntity, { id });
   }
 
-  /** How many grants name one of the roles, ended ones too: they keep it from being deleted. */
-  async countGrants(ids: readonly string[], transaction: Transaction): Promise<number> {
+  /** How many grants, or those of one effect, name one of the roles, ended ones too: they keep it from being deleted. */
+  async countGrants(
+    ids: readonly string[],
+    transaction: Transaction,
+    effect: 'allow' | 'deny' | null = null,
+  ): Promise<number> {
     const [row] = await transaction.query<{ count: number }[]>(
-      'SELECT count(*)::int AS count FROM grants WHERE role_id = ANY ($1)',
-      [ids],
+      'SELECT count(*)::int AS count FROM grants WHERE role_id = ANY ($1) AND effect = coalesce($2, effect)',
+      [ids, effect],
     );
     return row?.count ?? 0;
   }

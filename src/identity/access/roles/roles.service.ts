@@ -6,7 +6,7 @@ import type { ListQuery } from '../../../platform/http/list-query.js';
 import { AuditService } from '../../../records/audit/audit.service.js';
 import type { Author } from '../authority/author.js';
 import { OUTRIGHT } from '../authority/authority.js';
-import { affectedBy, assertHolds, assertMayGive } from '../authority/role-authority.js';
+import { affectedBy, assertHolds, assertMayGive, takenBy } from '../authority/role-authority.js';
 import { roleEvent, roleUpdated } from './role-audit.js';
 import { type FollowedChange, RoleChanges } from './role-changes.service.js';
 import type { RoleGraph, RoleNode } from './role-graph.js';
@@ -77,8 +77,12 @@ export class RolesService {
       assertHolds(author, affectedBy(graph, id), graph, 'change a role with');
       const raised = affectedBy(after, id);
       assertHolds(author, raised, graph, 'give a role');
-      if ((await this.repository.countGrants(graph.descendantsOf(id), transaction)) > 0)
+      const below = graph.descendantsOf(id);
+      if ((await this.repository.countGrants(below, transaction)) > 0)
         assertMayGive(author, raised, OUTRIGHT, graph, 'give those who have the role');
+      // Whoever is denied the role is given what it no longer holds.
+      if ((await this.repository.countGrants(below, transaction, 'deny')) > 0)
+        assertMayGive(author, takenBy(graph, after, id), OUTRIGHT, graph, 'end a denial of');
       await this.repository.update(id, content, transaction);
       const role = found(await this.repository.find(id, transaction));
       await this.audit.record(roleUpdated(author, current, role), transaction);
