@@ -191,6 +191,31 @@ describe('one’s own password', () => {
 });
 
 describe('one’s own address', () => {
+  it('is no other one any more by a token that was sent before the password was changed', async () => {
+    const { person, token } = await app.signedIn();
+    const thieves = app.freshEmail();
+    const proof = async (password: string) => {
+      const bearer = await accessTokenOf(app.core, await buildSession(app.core.database, person.id));
+      const body = { current_password: password, email: thieves };
+      expect((await app.call('POST', '/api/v1/me/email', body, bearer)).status).toBe(202);
+      return app.tokenTo(thieves);
+    };
+    const verify = (sent: string) => app.post('/api/v1/auth/verify-email', { token: sent });
+
+    const beforeChange = await proof(PASSWORD);
+    const change = { current_password: PASSWORD, new_password: `${PASSWORD} 2` };
+    expect((await app.call('POST', '/api/v1/me/password', change, token)).status).toBe(204);
+    await app.mailTo(person.email);
+    expect((await verify(beforeChange)).body.code).toBe('invalid_one_time_token');
+
+    const beforeReset = await proof(change.new_password);
+    await app.post('/api/v1/auth/forgot-password', { email: person.email });
+    const reset = { token: await app.tokenTo(person.email), password: `${PASSWORD} 3` };
+    expect((await app.post('/api/v1/auth/reset-password', reset)).status).toBe(204);
+    expect((await verify(beforeReset)).body.code).toBe('invalid_one_time_token');
+    expect((await app.call('GET', at(person.id))).body.email).toBe(person.email);
+  });
+
   it('is another one once the token sent there came back', async () => {
     const { person, token } = await app.signedIn();
     const email = app.freshEmail();

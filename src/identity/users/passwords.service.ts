@@ -108,7 +108,7 @@ export class PasswordsService {
 
   /**
    * Gives an active user this password, ends what was made under the one before (`UserLifecycle`), and voids every token
-   * of a reset that was under way.
+   * of a reset or a change of address that was under way: whoever knew the one before may have asked for it.
    *
    * @returns false when there is no such user, or the password was changed since.
    */

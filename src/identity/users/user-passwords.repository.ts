@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, IsNull } from 'typeorm';
+import { DataSource, In, IsNull } from 'typeorm';
 import type { Transaction } from '../../platform/database/transactions.js';
 import { OneTimeTokenEntity } from './one-time-token.entity.js';
 import { UserEntity } from './user.entity.js';
@@ -23,7 +23,7 @@ export class UserPasswordsRepository {
   }
 
   /**
-   * Stores the hash of an active user's new password; a reset that was under way is void.
+   * Stores the hash of an active user's new password; a reset and a change of address that were under way are void.
    *
    * @param lastChangedAt when it was last changed as far as the caller knows.
    * @returns false when there is none such, or it was changed since.
@@ -43,7 +43,7 @@ export class UserPasswordsRepository {
       },
       { passwordHash, passwordChangedAt: NOW },
     );
-    await transaction.delete(OneTimeTokenEntity, { userId, purpose: 'reset_password' });
+    await transaction.delete(OneTimeTokenEntity, { userId, purpose: In(['reset_password', 'verify_email']) });
     return affected === 1;
   }
 
