@@ -39,12 +39,12 @@ export interface FamilyState {
 
 /**
  * What became of a use. `rotated`: exchanged; `repeated`: exchanged just before, by the same holder; `reused`: exchanged
- * before, and its family has ended with this use; `refused`: unknown, or ended before.
+ * before, and its family has ended with this use; `refused`: unknown (`familyId` is null), or ended before.
  */
 export type RotationOutcome =
   | ({ readonly outcome: 'rotated' | 'repeated'; readonly expiresAt: Date } & FamilyState)
   | ({ readonly outcome: 'reused' } & FamilyState)
-  | { readonly outcome: 'refused' };
+  | { readonly outcome: 'refused'; readonly familyId: string | null };
 
 /** A token as it lies there, with what decides whether it works. */
 export interface RefreshTokenState {
@@ -90,7 +90,7 @@ export class RefreshTokensRepository {
        FROM rotate_refresh_token($1, $2, $3, $4, $5, $6)`,
       [presented, successor, holder, at, idleSeconds, retrySeconds],
     );
-    return row ?? { outcome: 'refused' };
+    return row ?? { outcome: 'refused', familyId: null };
   }
 
   /** The token of this digest; null when there is none. */

@@ -38,7 +38,8 @@ export class RefreshService {
    * exchanged; without Redis it works.
    *
    * @throws InvalidTokenError for a token that is unknown, was used, or has ended with its session, user or epoch: alike;
-   *   RateLimitedError for an address that presents many of these; AuthUnavailableError without a key to sign with.
+   *   RateLimitedError for an address that presents many that nobody was given; AuthUnavailableError without a key to sign
+   *   with, and then nothing was exchanged either.
    */
   async refresh(token: Secret, attempt: AuthAttempt, origin: AuditOrigin): Promise<RefreshedTokens> {
     if (!this.codec.isToken(token.reveal())) throw new InvalidTokenError();
@@ -56,17 +57,20 @@ export class RefreshService {
         },
         transaction,
       );
-      return { outcome, follow: await this.effects.record(outcome, origin, transaction) };
+      const follow = await this.effects.record(outcome, origin, transaction);
+      if (outcome.outcome === 'refused' || outcome.outcome === 'reused') return { outcome, follow };
+      // Before the commit: without a key to sign with nothing is exchanged.
+      return { outcome, follow, tokens: this.tokens.renewed(outcome, successor, outcome.expiresAt) };
     });
-    const { outcome, follow } = result;
-    await follow?.();
-    if (outcome.outcome === 'refused' || outcome.outcome === 'reused') {
-      // It stays spent: whoever tries many is known by that.
-      await attempt.reserve(presented);
+    await result.follow?.();
+    if (result.tokens === undefined) {
+      // It stays spent: whoever tries many that nobody was given is known by that. Those that have ended are no guesses:
+      // a whole office may hold them after all were revoked.
+      if (result.outcome.familyId === null) await attempt.reserve(presented);
       throw new InvalidTokenError();
     }
-    const { sessionId, expiresAt } = outcome;
+    const { outcome, tokens } = result;
     this.effects.touch(outcome, attempt.address);
-    return { ...this.tokens.renewed(outcome, successor, expiresAt), sessionId };
+    return { ...tokens, sessionId: outcome.sessionId };
   }
 }
