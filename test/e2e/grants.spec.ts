@@ -156,7 +156,7 @@ describe('what is given is in force with the next request', () => {
     expect(await read()).toBe(403);
     await call('POST', `users/${user.id}/grants`, { role_id: idOf('viewer') });
     expect(await read()).toBe(200);
-    const { body } = await call('POST', `users/${user.id}/grants`, { role_id: idOf('developer'), effect: 'deny' });
+    const { body } = await call('POST', `users/${user.id}/grants`, { role_id: idOf('operator'), effect: 'deny' });
     expect(await read()).toBe(403);
     await call('DELETE', `users/${user.id}/grants/${body.id}`);
     expect(await read()).toBe(200);

@@ -75,7 +75,12 @@ export class Founding {
     transaction: Transaction,
   ): Promise<User> {
     const fields = { email, ...(name !== undefined && { name }), ...(tier !== undefined && { tier }) };
-    const user = await this.users.insert({ origin, administers: true }, fields, transaction, accepted);
+    const user = await this.users.insert(
+      { origin, assertMayManage: async () => undefined },
+      fields,
+      transaction,
+      accepted,
+    );
     if (isOwner) await this.administrators.appoint(user.id, origin, 'made on the machine', transaction);
     return user;
   }

@@ -10,7 +10,7 @@ import { PrincipalChanges } from '../principals/principal-changes.service.js';
 import type { UserStatus } from './user.entity.js';
 import { userDeleted, userStatusChanged, userUpdated } from './user-audit.js';
 import { UserLifecycle } from './user-lifecycle.service.js';
-import { assertMayManage, type UserManager } from './user-manager.js';
+import type { UserManager } from './user-manager.js';
 import { type User, UsersRepository } from './users.repository.js';
 import { noSuchUser, UsersService } from './users.service.js';
 
@@ -48,8 +48,8 @@ export class UserChangesService {
    * everywhere, as are their keys; let in again, one who never accepted the invitation is invited as before.
    *
    * @throws NotFoundError; InvalidRequestError for an unknown tier or nothing to change; ConflictError for a status that
-   *   does not follow from the present one; LastAdministratorError; PermissionDeniedError when the user is an
-   *   administrator and the manager is none.
+   *   does not follow from the present one; LastAdministratorError; PermissionDeniedError when the user holds
+   *   what the manager does not.
    */
   async update(manager: UserManager, userId: string, changes: UserChanges): Promise<ChangedUser> {
     if (Object.values(changes).every((value) => value === undefined))
@@ -78,7 +78,7 @@ export class UserChangesService {
    * what was recorded of them stays.
    *
    * @throws NotFoundError; InvalidRequestError for an heir who is not there, not active, or the user; LastAdministratorError;
-   *   PermissionDeniedError when the user or the heir is an administrator and the manager is none.
+   *   PermissionDeniedError when the user or the heir holds what the manager does not.
    */
   async remove(manager: UserManager, userId: string, heirId: string | null): Promise<Propagation> {
     const change = await this.#inTransaction(userId, async (transaction) => {
@@ -105,8 +105,7 @@ export class UserChangesService {
   async #lock(manager: UserManager, userId: string, transaction: Transaction): Promise<User> {
     const user = await this.repository.lock(userId, transaction);
     if (user === null) throw noSuchUser();
-    const isAdministrator = await this.administrators.isAdministrator(userId, transaction);
-    assertMayManage(manager, { isAdministrator });
+    await manager.assertMayManage(userId, transaction);
     return user;
   }
 
@@ -117,7 +116,7 @@ export class UserChangesService {
       const message = 'must be the id of another user, who is active';
       throw new InvalidRequestError([{ location: 'query.hand_over_to', message }]);
     }
-    assertMayManage(manager, { isAdministrator: await this.administrators.isAdministrator(heirId, transaction) });
+    await manager.assertMayManage(heirId, transaction);
   }
 
   async #statusAfter(

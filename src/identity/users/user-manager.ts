@@ -1,15 +1,13 @@
-import { PermissionDeniedError } from '../../kernel/app-error.js';
+import type { Transaction } from '../../platform/database/transactions.js';
 import type { AuditOrigin } from '../../records/audit/audit.service.js';
 
 /** Whoever makes or changes users. */
 export interface UserManager {
   readonly origin: AuditOrigin;
-  /** Holds everything, everywhere: nobody else touches an administrator. */
-  readonly administers: boolean;
-}
-
-/** @throws PermissionDeniedError when the user is an administrator and the manager is none. */
-export function assertMayManage(manager: UserManager, user: { readonly isAdministrator: boolean }): void {
-  if (user.isAdministrator && !manager.administers)
-    throw new PermissionDeniedError('This user is an administrator: only administrators change or remove one.');
+  /**
+   * Nobody touches a user who holds more than they do: they could take from them, or hand them the keys of others.
+   *
+   * @throws PermissionDeniedError naming a permission that the manager lacks.
+   */
+  assertMayManage(userId: string, transaction: Transaction): Promise<void>;
 }

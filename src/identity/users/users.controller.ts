@@ -104,7 +104,8 @@ export class UsersController {
   @HttpCode(HttpStatus.NO_CONTENT)
   @ApiOperation({
     summary: 'Remove a user',
-    description: 'What they owned is disabled, or goes to `hand_over_to`. What was recorded of them stays.',
+    description:
+      'What they owned is disabled, or goes to `hand_over_to`, which takes `api_keys:admin` unless that is you. What was recorded of them stays.',
   })
   @ApiUserId()
   @ApiQuery({ name: 'hand_over_to', required: false, schema: { type: 'string', example: 'usr_0123456789ABCDEFGHIJ' } })
@@ -117,7 +118,9 @@ export class UsersController {
     @Query() raw: Record<string, unknown>,
     @Res({ passthrough: true }) reply: HttpReply,
   ): Promise<PendingChangeView | undefined> {
-    return answerEnd(reply, await this.changes.remove(this.managers.of(request), userId, heirOf(raw)));
+    const heirId = heirOf(raw);
+    const manager = this.managers.handingOver(request, heirId);
+    return answerEnd(reply, await this.changes.remove(manager, userId, heirId));
   }
 
   @Post(':user_id/invitation')

@@ -7,12 +7,11 @@ import { Settings } from '../../platform/config/settings.js';
 import { type Transaction, Transactions } from '../../platform/database/transactions.js';
 import { MailService } from '../../platform/mail/mail.service.js';
 import { AuditService } from '../../records/audit/audit.service.js';
-import { AdministratorsService } from '../access/administrators/administrators.service.js';
 import { emailKeyOf } from './email-address.js';
 import type { AcceptedPassword } from './passwords.service.js';
 import { userCreated, userInvited } from './user-audit.js';
 import { INVITE_MAIL } from './user-mails.service.js';
-import { assertMayManage, type UserManager } from './user-manager.js';
+import type { UserManager } from './user-manager.js';
 import { type SignInUser, type User, UsersRepository } from './users.repository.js';
 
 export type { SignInUser } from './users.repository.js';
@@ -34,7 +33,6 @@ export class UsersService {
 
   constructor(
     private readonly repository: UsersRepository,
-    private readonly administrators: AdministratorsService,
     private readonly mail: MailService,
     private readonly audit: AuditService,
     private readonly transactions: Transactions,
@@ -109,16 +107,15 @@ export class UsersService {
   /**
    * Promises an invited user another mail with a token; the ones before stay good until one is used.
    *
-   * @throws NotFoundError; ConflictError when the user has accepted already; PermissionDeniedError when the user is to be
-   *   an administrator and the manager is none.
+   * @throws NotFoundError; ConflictError when the user has accepted already; PermissionDeniedError when the user holds
+   *   what the manager does not.
    */
   async resendInvitation(manager: UserManager, userId: string): Promise<void> {
     await this.transactions.run(async (transaction) => {
       const user = isId('usr', userId) ? await this.repository.lock(userId, transaction) : null;
       if (user === null) throw noSuchUser();
       if (user.status !== 'invited') throw new ConflictError('This user is not waiting for an invitation.');
-      const isAdministrator = await this.administrators.isAdministrator(userId, transaction);
-      assertMayManage(manager, { isAdministrator });
+      await manager.assertMayManage(userId, transaction);
       await this.#sendInvitation(manager, user, transaction);
     });
   }

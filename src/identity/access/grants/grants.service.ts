@@ -10,7 +10,7 @@ import { AuditService } from '../../../records/audit/audit.service.js';
 import { PrincipalChanges } from '../../principals/principal-changes.service.js';
 import { AdministratorsService } from '../administrators/administrators.service.js';
 import type { Author } from '../authority/author.js';
-import { assertMayEnd, assertMayMake, assertMayReplace } from '../authority/grant-authority.js';
+import { assertMayEnd, assertMayMake, assertMayReplace, assertNotAbove } from '../authority/grant-authority.js';
 import { resourceOf } from '../check/permission-terms.js';
 import type { RoleGraph } from '../roles/role-graph.js';
 import { RoleGraphRepository } from '../roles/role-graph.repository.js';
@@ -136,6 +136,18 @@ export class GrantsService {
       }),
     );
     return propagation;
+  }
+
+  /**
+   * For whoever changes users: nobody touches one who is given what they do not hold. Under the lock of
+   * `AdministratorsService.assertOneRemains` nothing is given meanwhile.
+   *
+   * @throws PermissionDeniedError naming a permission of the user that the author lacks.
+   */
+  async assertMayManage(author: Author, userId: string, transaction: Transaction): Promise<void> {
+    const graph = await this.graphs.read(transaction);
+    const roleIds = await this.repository.rolesGiven(userId, transaction);
+    assertNotAbove(author, { userId, roleIds }, graph, 'manage a user with');
   }
 
   async #follow<T>(userId: string, work: (transaction: Transaction) => Promise<T>) {
