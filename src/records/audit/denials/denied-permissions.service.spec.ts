@@ -192,14 +192,22 @@ describe('a request', () => {
 
   it.each([
     [{}, { actorType: 'user', actorId: 'usr_1', userId: 'usr_1' }],
+    [
+      { errorCode: 'user_required', clientId: 'cn_live_1' },
+      { actorType: 'client', actorId: 'cn_live_1' },
+    ],
     [{ clientId: 'cn_live_1' }, { actorType: 'client', actorId: 'cn_live_1', userId: 'usr_1' }],
     [{ userId: null }, { actorType: 'anonymous', actorId: null, address: '192.0.2.1' }],
-  ])('that was refused behind the guards is noted when it closes: %j', async (overrides, origin) => {
-    const { audit, denied } = start();
-    denied.onRecordClosed(buildRecord(overrides));
-    await denied.flush();
-    expect(audit.rows).toMatchObject([{ origin, details: { permission: null, code: 'permission_denied' } }]);
-  });
+  ] as [Partial<RequestRecord>, object][])(
+    'that was refused behind the guards is noted when it closes: %j',
+    async (overrides, origin) => {
+      const { audit, denied } = start();
+      denied.onRecordClosed(buildRecord(overrides));
+      await denied.flush();
+      const code = overrides.errorCode ?? 'permission_denied';
+      expect(audit.rows).toMatchObject([{ origin, details: { permission: null, code } }]);
+    },
+  );
 
   it.each([{ errorCode: null, status: 200 }, { errorCode: 'csrf_failed' }, { status: 0 }])(
     'that ended otherwise is none: %j',

@@ -10,8 +10,8 @@ const QUIET_MS = 60_000;
 const MAX_KEPT = 10_000;
 const MAX_QUEUE = 2_000;
 const BATCH = 200;
-/** What a service answers to a caller who asks for more than it holds. */
-const BEHIND_THE_GUARDS = 'permission_denied';
+/** What a service answers to a caller who asks for more than it holds, or is not of the kind that it has to be. */
+const BEHIND_THE_GUARDS: ReadonlySet<string> = new Set(['permission_denied', 'user_required']);
 
 /** A request that was refused because its identity lacks what the route asks for. */
 export interface DeniedPermission {
@@ -72,14 +72,14 @@ export class DeniedPermissions implements RequestObserver, BeforeApplicationShut
 
   /** Takes note of what was refused behind the guards: more was asked for than the caller holds. */
   onRecordClosed(record: RequestRecord): void {
-    if (record.errorCode !== BEHIND_THE_GUARDS || record.status !== 403 || this.#refused.has(record)) return;
-    const { method, route, clientId, userId, address, requestId } = record;
+    const { method, route, clientId, userId, address, requestId, errorCode: code } = record;
+    if (code === null || !BEHIND_THE_GUARDS.has(code) || record.status !== 403 || this.#refused.has(record)) return;
     const by = { address, requestId, userId } as const;
     const origin: AuditOrigin =
       clientId === null
         ? { ...by, actorType: userId === null ? 'anonymous' : 'user', actorId: userId }
         : { ...by, actorType: 'client', actorId: clientId };
-    this.note({ origin, permission: null, method, route: route ?? '', code: BEHIND_THE_GUARDS });
+    this.note({ origin, permission: null, method, route: route ?? '', code });
   }
 
   /** Takes note of a refusal; a few microseconds, without waiting or throwing. */
