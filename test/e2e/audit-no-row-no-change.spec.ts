@@ -89,6 +89,10 @@ const CHANGES: readonly [what: string, ask: () => Promise<Answer>][] = [
   ['a grant is taken away', () => call('DELETE', `/users/${idle.id}/grants/${grant}`)],
   ['a session is ended', () => call('DELETE', `/users/${grace.id}/sessions/${grace.sessionId}`)],
   ['all sessions are ended', () => call('DELETE', `/users/${grace.id}/sessions`)],
+  [
+    'somebody proves who they are',
+    () => call('POST', '/auth/reauthenticate', { password: PASSWORD }, grace.accessToken),
+  ],
   ['somebody signs out', () => call('POST', '/auth/logout', undefined, grace.accessToken)],
   ['a token is refreshed', () => call('POST', '/auth/refresh', { refresh_token: grace.refreshToken })],
   ['a token is revoked', () => call('POST', '/auth/revoke', { token: grace.accessToken })],

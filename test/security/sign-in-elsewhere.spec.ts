@@ -4,6 +4,7 @@ import { SignInRecoveriesRepository } from '../../src/identity/sign-in/sign-in-r
 import { emailKeyOf } from '../../src/identity/users/email-address.js';
 import { Transactions } from '../../src/platform/database/transactions.js';
 import type { TestApp } from '../support/app.js';
+import { eventually } from '../support/eventually.js';
 import { attemptSignIn, buildUser, type Person, type SignedInPerson, signIn } from '../support/people.js';
 import { fromElsewhere, later, type SignInFleet, startSignInFleet } from '../support/sign-in-fleet.js';
 
@@ -33,6 +34,11 @@ async function changePassword(current: string, at = app, next = NEXT): Promise<[
   return [response.status, text === '' ? undefined : (JSON.parse(text) as { code: string }).code];
 }
 
+async function reauthenticate(password: string, at = app): Promise<[number, string | undefined]> {
+  const response = await signedIn.fetch('/api/v1/auth/reauthenticate', { method: 'POST', json: { password } }, at);
+  return [response.status, ((await response.json()) as { code?: string }).code];
+}
+
 /** So many wrong passwords of strangers, an hour ago. */
 async function strangers(count: number): Promise<void> {
   const account = app.app.get(SignInDigests, { strict: false }).account(emailKeyOf(person.email));
@@ -57,6 +63,29 @@ describe('a password that is asked for within a session', () => {
     await Promise.all(Array.from({ length: 100 }, (_, index) => changePassword(WRONG, fleet.at(index))));
     // One for each second that went by.
     expect(fleet.hashes()).toBeLessThanOrEqual(1);
+  });
+
+  it('is counted together, whatever it is asked for', async () => {
+    const answers = [
+      await reauthenticate(WRONG, fleet.at(0)),
+      await changePassword(WRONG, fleet.at(1)),
+      await reauthenticate(WRONG, fleet.at(1)),
+      await reauthenticate(person.password, fleet.at(0)),
+    ];
+    expect(answers).toEqual([
+      [401, 'invalid_login'],
+      [400, 'invalid_request'],
+      [401, 'invalid_login'],
+      [429, 'rate_limited'],
+    ]);
+    expect(fleet.hashes()).toBe(3);
+    await Promise.all(Array.from({ length: 200 }, (_, index) => reauthenticate(WRONG, fleet.at(index))));
+    // One for each second that went by.
+    expect(fleet.hashes()).toBeLessThanOrEqual(1);
+    // Signing in is not held up by it, and ends the delays.
+    const elsewhere = await attemptSignIn(app, person, { jar: signedIn.jar });
+    expect(elsewhere.status).toBe(200);
+    await eventually(async () => (await reauthenticate(person.password))[0] === 200);
   });
 
   it('is looked at ten times a day, and leaves the devices theirs', async () => {
