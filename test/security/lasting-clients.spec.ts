@@ -61,8 +61,9 @@ describe.each([
   it('gets no secret of a client that holds it, whoever it belongs to', async () => {
     const { client_id: ofNobody } = await built({ scopes: ['admin'] });
     const { body: ofOwner } = await as(owner, 'POST', '/api/v1/api-keys', { name: fresh(), scopes: ['admin'] });
-    for (const id of [ofNobody, ofOwner.client_id])
-      expectKept(await as(caller(), 'POST', `${CLIENTS}/${id}/secrets`, ROTATION));
+    expectKept(await as(caller(), 'POST', `${CLIENTS}/${ofNobody}/secrets`, ROTATION));
+    const { status, body } = await as(caller(), 'POST', `${CLIENTS}/${ofOwner.client_id}/secrets`, ROTATION);
+    expect([status, body.code]).toEqual([403, 'permission_denied']);
   });
 
   it('widens none', async () => {
@@ -77,6 +78,15 @@ describe.each([
       expectKept(await patch(body), 'audit:read');
     expect((await patch({ status: 'disabled' })).status).toBe(200);
     expectKept(await patch({ status: 'active' }), 'audit:read');
+  });
+
+  it('makes nobody else the heir of keys, of their own or others, whose secrets they may know', async () => {
+    const leaving = await signedIn(core, { roles: ['viewer'] });
+    for (const id of [leaving.id, caller().id]) {
+      const { status, body } = await as(caller(), 'DELETE', `/api/v1/users/${id}?hand_over_to=${owner.id}`);
+      expect([status, body.code]).toEqual([403, 'permission_denied']);
+    }
+    expect((await as(caller(), 'DELETE', `/api/v1/users/${leaving.id}?hand_over_to=${caller().id}`)).status).toBe(204);
   });
 
   it('manages them otherwise: names, narrows, disables, revokes, and widens by what is held outright', async () => {

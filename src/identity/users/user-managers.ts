@@ -28,15 +28,16 @@ export class UserManagers {
   }
 
   /**
-   * The caller as somebody who makes `heirId` the heir of a user's keys. Whoever has a key of somebody acts for them.
+   * The caller as somebody who makes `heirId` the heir of a user's keys. Whoever has a key of somebody acts for them, for
+   * longer than the caller may hold anything.
    *
-   * @throws PermissionDeniedError without `api_keys:admin`, but for the caller's own sake.
+   * @throws PermissionDeniedError unless `api_keys:admin` is held outright, but for the caller's own sake.
    */
   handingOver(request: HttpRequest, heirId: string | null): UserManager {
     if (request.identity === null) throw new AuthUnavailableError();
     const { state } = request.identity;
     const mayGive = heirId === null || heirId === selfOf(state);
-    if (!mayGive && !holds(this.access.permissionsOf(state, this.access.contextOf(request)), GIVING_KEYS))
+    if (!mayGive && !holds(this.access.heldOutright(state), GIVING_KEYS))
       throw new PermissionDeniedError(
         `You may be the heir yourself; handing keys over to another user takes "${GIVING_KEYS}".`,
       );
