@@ -146,6 +146,11 @@ describe('a grant', () => {
       [user.id, idOf('viewer')],
     );
     expect(await give({})).toMatchObject({ status: 409, body: { detail: expect.stringContaining('10000 grants') } });
+    const change = (n: number, body: object) =>
+      call('PATCH', `users/${user.id}/grants/grt_${String(n).padStart(20, '0')}`, body);
+    expect((await change(1001, { reason: 'kept' })).status).toBe(200);
+    expect((await change(1, { conditions: { cidr: ['192.0.2.0/24'] } })).status).toBe(200);
+    expect((await change(1001, { conditions: { mfa: true } })).body.detail).toContain('200 grants with conditions');
   });
 });
 

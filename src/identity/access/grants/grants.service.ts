@@ -112,7 +112,8 @@ export class GrantsService {
         const { grant, graph, grantee } = await this.#current(userId, id, transaction);
         const after = { ...grant, ...changes };
         assertMayReplace(author, toGrant(grant), toGrant(after), grantee, graph);
-        if (grant.conditions === null) await this.#assertRoom(after, transaction);
+        if (grant.conditions === null && after.conditions !== null)
+          await this.#assertRoomForConditions(userId, transaction);
         await this.repository.update(id, changes, transaction);
         const roleName = nameOf(after, graph);
         await this.audit.record(grantUpdated(author, grant, after, roleName), transaction);
@@ -177,16 +178,26 @@ export class GrantsService {
   }
 
   async #assertRoom({ userId, conditions }: Pick<StoredGrant, 'userId' | 'conditions'>, transaction: Transaction) {
-    const count = isId('usr', userId) ? await this.repository.count(userId, transaction) : null;
-    if (count === null) throw noUser();
-    if (count.all >= MAX_GRANTS)
+    const { all } = await this.#count(userId, transaction);
+    if (all >= MAX_GRANTS)
       throw new ConflictError(
         `The user has ${MAX_GRANTS} grants, which is the most. Remove some, or make a role of them.`,
       );
-    if (conditions !== null && count.conditional >= MAX_CONDITIONAL)
+    if (conditions !== null) await this.#assertRoomForConditions(userId, transaction);
+  }
+
+  async #assertRoomForConditions(userId: string, transaction: Transaction) {
+    const { conditional } = await this.#count(userId, transaction);
+    if (conditional >= MAX_CONDITIONAL)
       throw new ConflictError(
         `The user has ${MAX_CONDITIONAL} grants with conditions, which is the most. Remove some.`,
       );
+  }
+
+  async #count(userId: string, transaction: Transaction) {
+    const count = isId('usr', userId) ? await this.repository.count(userId, transaction) : null;
+    if (count === null) throw noUser();
+    return count;
   }
 }
 
