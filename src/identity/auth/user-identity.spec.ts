@@ -100,6 +100,15 @@ describe('identify', () => {
       await expect(ask(known, shown)).rejects.toThrow(AuthUnavailableError);
   });
 
+  it('waits for a PostgreSQL that is slow where what it remembers will not do', async () => {
+    const known = await warmPrincipals();
+    known.people.records.set(USER_ID, buildPrincipalRecord({ sessions: [buildPrincipalSession({ id: 'ses_new' })] }));
+    known.people.afterRead = () => new Promise((done) => setTimeout(done, 800));
+    const asked = ask(known, { ...proof, sessionId: 'ses_new' });
+    await elapse(2_000);
+    await expect(asked).resolves.toMatchObject({ state: { userId: USER_ID }, fence: null });
+  });
+
   describe('confirming', () => {
     it('costs one question to Redis', async () => {
       const known = await warmPrincipals();

@@ -1,4 +1,3 @@
-import { AuthUnavailableError } from '../../kernel/app-error.js';
 import type { CredentialFence, RequestIdentity, UserAuth } from '../../kernel/auth-state.js';
 import type {
   Principal,
@@ -38,9 +37,12 @@ export function identify(proof: UserProof, terms: ProofTerms): RequestIdentity |
 }
 
 async function identifyAnew(proof: UserProof, terms: ProofTerms): Promise<RequestIdentity> {
-  const resolved: ResolvedPrincipal | null = await terms.principals.resolveAnew(proof.userId);
-  const state = resolved === null ? null : stateOf(proof, resolved.principal, terms.now());
-  if (state === null && resolved?.isStale === true) throw new AuthUnavailableError();
+  let resolved: ResolvedPrincipal | null = await terms.principals.resolveAnew(proof.userId);
+  let state = resolved && stateOf(proof, resolved.principal, terms.now());
+  if (state === null && resolved?.isStale === true) {
+    resolved = await terms.principals.resolveAnew(proof.userId, false);
+    state = resolved && stateOf(proof, resolved.principal, terms.now());
+  }
   if (resolved === null || state === null) return proof.refuse();
   return new UserIdentity(state, resolved.fence, proof, terms);
 }

@@ -77,10 +77,11 @@ export class PrincipalsService {
   /**
    * The user as PostgreSQL has it now, with `fence` null, or `isStale` as it was last known; null when there is none.
    *
+   * @param staleWillDo false: only what PostgreSQL says now, waited for as long as the pool waits.
    * @throws AuthUnavailableError
    */
-  resolveAnew(userId: string): Promise<ResolvedPrincipal | null> {
-    return this.#read(userId);
+  resolveAnew(userId: string, staleWillDo = true): Promise<ResolvedPrincipal | null> {
+    return this.#read(userId, staleWillDo);
   }
 
   /** The user, as certain as it can be made; null when there is none. @throws AuthUnavailableError */
@@ -106,14 +107,15 @@ export class PrincipalsService {
     this.memory.forgetAll();
   }
 
-  async #read(userId: string): Promise<ResolvedPrincipal | null> {
-    const entry = this.memory.get(userId);
+  async #read(userId: string, staleWillDo = true): Promise<ResolvedPrincipal | null> {
+    const entry = staleWillDo ? this.memory.get(userId) : undefined;
     const mayHold = this.redis.usable || !this.redis.configured;
     const servable =
       entry !== undefined && this.#reader.mayServeStale(entry.principal.checkedAt, mayHold) ? entry : undefined;
     const checkedAt = this.clock.now();
     const record = await this.#reader.read(userId, servable !== undefined);
-    if (record === 'unavailable') return this.#serveStale(servable);
+    // Slow is not away: where what is remembered will not do, PostgreSQL is waited for.
+    if (record === 'unavailable') return (await this.#serveStale(servable)) ?? this.#readPatiently(userId, servable);
     if (record === null) {
       this.memory.forget(userId);
       return null;
@@ -124,13 +126,16 @@ export class PrincipalsService {
     return { principal, fence: null };
   }
 
-  async #serveStale(entry: RememberedPrincipal | undefined): Promise<ResolvedPrincipal> {
+  #readPatiently(userId: string, servable: RememberedPrincipal | undefined): Promise<ResolvedPrincipal | null> {
+    if (servable !== undefined) return this.#read(userId, false);
+    this.stats.unavailable += 1;
+    throw new AuthUnavailableError();
+  }
+
+  async #serveStale(entry: RememberedPrincipal | undefined): Promise<ResolvedPrincipal | null> {
     const held = entry === undefined ? 'gone' : await this.#askRedis(entry);
     const checkedAt = entry?.principal.checkedAt ?? 0;
-    if (entry === undefined || held === 'gone' || !this.#reader.mayServeStale(checkedAt, held === 'held')) {
-      this.stats.unavailable += 1;
-      throw new AuthUnavailableError();
-    }
+    if (entry === undefined || held === 'gone' || !this.#reader.mayServeStale(checkedAt, held === 'held')) return null;
     this.stats.stale += 1;
     return { principal: entry.principal, fence: this.redis.usable ? entry.fence : null, isStale: true };
   }
