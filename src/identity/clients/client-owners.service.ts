@@ -5,20 +5,17 @@ import { isId } from '../../kernel/ids.js';
 import { type Transaction, Transactions } from '../../platform/database/transactions.js';
 import type { Propagation } from '../../platform/replicas/change.js';
 import { AuditService } from '../../records/audit/audit.service.js';
-import { holds } from '../access/access.service.js';
 import { ResourceOwners } from '../access/resource-owners.service.js';
 import { isClientId } from './api-key.js';
 import { clientHandedOver } from './client-audit.js';
 import { ClientOwnersRepository } from './client-owners.repository.js';
 import type { Client } from './client-rows.repository.js';
 import { ClientsRepository } from './clients.repository.js';
-import { assertHoldsAll, assertMayOutlast, type Grantor } from './grantor.js';
+import { assertHoldsAll, assertMayActFor, assertMayOutlast, type Grantor } from './grantor.js';
 import { Revocations } from './revocations.js';
 
 /** Clients that belong to one user. */
 export const MAX_OWNED = 100;
-
-const GIVES_TO_OTHERS = 'api_keys:admin';
 
 /** Whose clients are: how many a user may have, and handing them over. Without PostgreSQL every call rejects. */
 @Injectable()
@@ -64,10 +61,7 @@ export class ClientOwnersService implements OnModuleInit {
     userId: string | null,
   ): Promise<{ client: Client; propagation: Propagation }> {
     if (!isClientId(clientId)) throw noSuchClient();
-    if (userId !== null && userId !== grantor.selfId && !holds(grantor.lasting, GIVES_TO_OTHERS))
-      throw new PermissionDeniedError(
-        `You may take a client over; giving it to another user takes "${GIVES_TO_OTHERS}".`,
-      );
+    assertMayActFor(grantor, userId, 'You may take a client over; giving it to another user');
     const changed = await this.transactions.run(async (transaction) => {
       const owner = userId !== null && isId('usr', userId) ? await this.owners.lock(transaction, userId) : null;
       if (userId !== null && owner?.status !== 'active')

@@ -9,7 +9,7 @@ import { SecretHasher } from '../hashing/secret-hasher.service.js';
 import { generateCredential, generateSecretId, isClientId, type NewCredential } from './api-key.js';
 import type { Client } from './client-rows.repository.js';
 import { ClientSecretsRepository, type RotatedSecrets } from './client-secrets.repository.js';
-import { assertHoldsAll, assertMayOutlast, assertMayRevoke, type Grantor } from './grantor.js';
+import { assertHoldsAll, assertMayActFor, assertMayOutlast, assertMayRevoke, type Grantor } from './grantor.js';
 import { Revocations } from './revocations.js';
 
 export interface NewSecret {
@@ -51,7 +51,7 @@ export class ClientSecretsService {
    *
    * @throws NotFoundError; InvalidRequestError for an end that is past; TooManySecretsError for a sixth that works;
    *   PermissionDeniedError when the client has a scope that the grantor does not hold, or not outright where it is not
-   *   its own; ServiceUnavailableError when too many hashes wait.
+   *   its own, or is another user's for whom it may not act; ServiceUnavailableError when too many hashes wait.
    */
   async rotate(
     grantor: Grantor,
@@ -72,6 +72,7 @@ export class ClientSecretsService {
       const rotation = { secret, now: new Date(now), previousEnd: new Date(previousEnd), finishWhenIdle };
       const decide = (current: Client) => {
         assertHoldsAll(grantor, current, 'make a secret for a client with');
+        assertMayActFor(grantor, current.ownerId, 'Making a secret for a client of another user');
         assertMayOutlast(grantor, current.scopes, current.ownerId, 'make a secret for a client with');
         if (previousEnd > now) assertRoomForOneMore(current, now);
       };

@@ -22,6 +22,7 @@ import type { Client } from './client-rows.repository.js';
 import { type ClientChanges, ClientsRepository } from './clients.repository.js';
 import {
   assertHoldsAll,
+  assertMayActFor,
   assertMayChange,
   assertMayOutlast,
   assertMayRevoke,
@@ -130,6 +131,7 @@ export class ClientsService {
     if (client === null) return;
     if (grantor.ownerId !== null && client.ownerId !== grantor.ownerId) found(null);
     assertHoldsAll(grantor, client, 'be shown a secret of a client with');
+    assertMayActFor(grantor, client.ownerId, 'Being shown a secret of a client of another user');
     assertMayOutlast(grantor, client.scopes, client.ownerId, 'be shown a secret of a client with');
   }
 

@@ -81,6 +81,20 @@ export function assertMayOutlast(
     );
 }
 
+const ACTS_FOR_OTHERS = 'api_keys:admin';
+
+/**
+ * Whoever has a secret of somebody's client acts for them: sees their sessions, ends them, makes keys of theirs.
+ *
+ * @param ownerId the user that the client belongs to, or will; null: nobody.
+ * @param doing the beginning of what the refusal says: `Giving it to another user`.
+ * @throws PermissionDeniedError without `api_keys:admin`, held outright, but for the user that the grantor acts for anyway.
+ */
+export function assertMayActFor(grantor: Grantor, ownerId: string | null, doing: string): void {
+  if (ownerId === null || ownerId === grantor.selfId || holds(grantor.lasting, ACTS_FOR_OTHERS)) return;
+  throw new PermissionDeniedError(`${doing} takes "${ACTS_FOR_OTHERS}".`);
+}
+
 /** A client as far as a change of it can let its secrets open more. */
 export interface Standing extends Holdings {
   readonly status: ClientStatus;
