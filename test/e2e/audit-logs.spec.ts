@@ -1,3 +1,4 @@
+import { withClient } from '../../src/platform/database/account.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import type { InsertedClient } from '../support/insert-client.js';
@@ -163,6 +164,17 @@ describe('GET /api/v1/audit-logs', () => {
     });
     expect(data.map(({ id }: Row) => id)).not.toContain(row?.id);
     expect((await list('?action=audit.read&limit=1')).data[0].id).toBe(row?.id);
+  });
+
+  it('says what to do when PostgreSQL does not answer in time', async () => {
+    await withClient(core.database.url, async (client) => {
+      await client.query('BEGIN; LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE');
+      const { status, headers, body } = await call('GET', '/api/v1/audit-logs', auditor);
+      expect(status).toBe(503);
+      expect(headers.get('retry-after')).toBe('1');
+      expect(body).toMatchObject({ code: 'service_unavailable', detail: expect.stringContaining('Narrow it') });
+    });
+    expect((await call('GET', '/api/v1/audit-logs', auditor)).status).toBe(200);
   });
 
   it('is for those who may', async () => {
