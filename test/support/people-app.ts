@@ -4,7 +4,7 @@ import { nextMailTo, tokenIn } from './mails.js';
 import { accessTokenOf, type BuiltSession, buildSession, buildUser, type Person } from './people.js';
 import { SmtpServer } from './smtp-server.js';
 
-const RATE_LIMITS = 'general=1000000/60,login=1000000/60,key_creation=1000000/60';
+const RATE_LIMITS = 'general=1000000/60,query=1000000/60,login=1000000/60,key_creation=1000000/60';
 
 interface AuditedAction {
   readonly action: string;

@@ -51,6 +51,20 @@ describe('validateBody', () => {
     expect(JSON.stringify(errors)).not.toContain('secret-value');
   });
 
+  it.each(['constructor', 'toString', 'hasOwnProperty', '__defineGetter__'])(
+    'refuses %s, which every object inherits, wherever it is',
+    async (name) => {
+      for (const value of [1, 'x', {}, { name: 'x' }]) {
+        const [inner, message] = [{ [name]: value }, 'is not a field of this request'];
+        expect(await errorsOf({ name: 'x', ...inner })).toEqual([{ location: `body.${name}`, message }]);
+        expect(await errorsOf({ name: inner })).toEqual([{ location: `body.name.${name}`, message }]);
+        expect(await errorsOf({ name: 'x', parts: [{ size: 1 }, { size: [inner] }] })).toEqual([
+          { location: `body.parts.1.size.0.${name}`, message },
+        ]);
+      }
+    },
+  );
+
   it('refuses a field the DTO does not have', async () => {
     expect(await errorsOf({ name: 'x', is_admin: true })).toEqual([
       { location: 'body.is_admin', message: 'is not a field of this request' },

@@ -44,6 +44,8 @@ export async function readJsonBody<T extends object>(
 export async function validateBody<T extends object>(document: unknown, dto: DtoClass<T>): Promise<T> {
   if (typeof document !== 'object' || document === null || Array.isArray(document))
     throw new InvalidRequestError([{ location: 'body', message: 'must be a JSON object' }]);
+  const inherited = Object.entries(document).flatMap(([name, value]) => inheritedNames(value, within('body', name)));
+  if (inherited.length > 0) throw new InvalidRequestError(inherited);
   const instance = plainToInstance(dto, document);
   const problems = await validate(instance, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true });
   const errors = [...droppedFields(document, instance), ...problems.flatMap((problem) => fieldErrors(problem, 'body'))];
@@ -55,7 +57,21 @@ export async function validateBody<T extends object>(document: unknown, dto: Dto
 function droppedFields(document: object, instance: object): FieldError[] {
   return Object.keys(document)
     .filter((name) => !Object.hasOwn(instance, name))
-    .map((name) => ({ location: `body.${name.slice(0, MAX_NAME)}`, message: UNKNOWN_FIELD }));
+    .map((name) => ({ location: within('body', name), message: UNKNOWN_FIELD }));
+}
+
+/** Further down it leaves them out as well, or takes `constructor` for what the object is made with. */
+function inheritedNames(value: unknown, location: string): FieldError[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    name in Object.prototype
+      ? [{ location: within(location, name), message: UNKNOWN_FIELD }]
+      : inheritedNames(inner, within(location, name)),
+  );
+}
+
+function within(location: string, name: string): string {
+  return `${location}.${name.slice(0, MAX_NAME)}`;
 }
 
 function missingBody(): InvalidRequestError {
@@ -63,7 +79,7 @@ function missingBody(): InvalidRequestError {
 }
 
 function fieldErrors(problem: ValidationError, parent: string): FieldError[] {
-  const location = `${parent}.${problem.property.slice(0, MAX_NAME)}`;
+  const location = within(parent, problem.property);
   const own = Object.entries(problem.constraints ?? {}).map(([rule, message]) => ({
     location,
     message: rule === 'whitelistValidation' ? UNKNOWN_FIELD : withoutName(message, problem.property),
