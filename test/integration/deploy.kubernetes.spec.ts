@@ -72,7 +72,7 @@ describe('deploy/kubernetes', () => {
       expect(new Set(Object.values(at(secret, 'stringData') as object))).toEqual(new Set(['']));
       for (const name of Object.keys(settings)) {
         expect(secretNames).not.toContain(name);
-        expect(name).not.toMatch(/KEY$|PASSWORD|_URL$/);
+        expect(name).not.toMatch(/KEY$|PASSWORD|(?<!PUBLIC)_URL$/);
       }
     });
 
