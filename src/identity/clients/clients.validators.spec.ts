@@ -33,6 +33,7 @@ describe('name', () => {
     ['null', null],
     ['an empty text', ''],
     ['blanks', ' \t '],
+    ['what cannot be seen', '\u200b\u2066'],
     ['129 characters', 'a'.repeat(129)],
     ['129 characters of two code units', '\u{1f600}'.repeat(129)],
     ['a line end', 'a\nb'],

@@ -9,11 +9,12 @@ export const SCOPES: readonly string[] = [...PERMISSIONS, ADMIN_SCOPE];
 const MAX_NAME_CHARACTERS = 128;
 const MAX_SCOPES = 32;
 const CONTROL = /\p{Cc}/u;
+const VISIBLE = /[^\p{Z}\p{C}]/u;
 const TIME = /^\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 /** Later years have five digits, which RFC 3339 cannot write. */
 const LAST_MILLISECOND = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** 1 to 128 characters (code points), not blank, no control characters, no half of a surrogate pair. */
+/** 1 to 128 characters (code points), at least one of them visible, no control characters, no half of a surrogate pair. */
 export const IsClientName = check(
   'isClientName',
   `must be a text of 1 to ${MAX_NAME_CHARACTERS} characters without control characters`,
@@ -75,7 +76,7 @@ function areDifferent(list: readonly unknown[]): boolean {
 function isClientName(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > MAX_NAME_CHARACTERS * 2) return false;
   return (
-    value.trim() !== '' && [...value].length <= MAX_NAME_CHARACTERS && value.isWellFormed() && !CONTROL.test(value)
+    VISIBLE.test(value) && [...value].length <= MAX_NAME_CHARACTERS && value.isWellFormed() && !CONTROL.test(value)
   );
 }
 

@@ -31,6 +31,8 @@ describe('isEmailAddress', () => {
     'ada\u0000@example.com',
     'ada\u200b@example.com',
     'ada\u202e@example.com',
+    'ada\ud800@example.com',
+    'ada@exam\udc00ple.com',
     'é@example.com'.normalize('NFD'),
     `${'a'.repeat(65)}@example.com`,
     `ada@${'a.'.repeat(130)}com`,

@@ -8,6 +8,7 @@ export function isEmailAddress(text: unknown): text is string {
   return (
     typeof text === 'string' &&
     text.length <= MAX_CHARACTERS &&
+    text.isWellFormed() &&
     text === text.normalize('NFC') &&
     !/[\p{Cc}\p{Cf}\p{Z}",;:<>()[\]\\]/u.test(text) &&
     isEmail(text, { require_tld: false, allow_utf8_local_part: true })
