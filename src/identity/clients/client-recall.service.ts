@@ -57,8 +57,14 @@ export class ClientRecall {
     const mayHold = this.redis.usable || !this.redis.configured;
     const servable = known !== null && this.reader.mayServeStale(known.credential, mayHold) ? known : null;
     const checkedAt = this.clock.now();
-    const record = await this.reader.read(clientId, servable !== null);
-    if (record === 'unavailable') return this.#serveStale(servable);
+    let record = await this.reader.read(clientId, servable !== null);
+    if (record === 'unavailable') {
+      const stale = servable === null ? 'gone' : await this.#serveStale(servable);
+      if (stale !== 'gone') return stale;
+      // Slow is not away: where what is known will not do, PostgreSQL is waited for.
+      record = servable === null ? record : await this.reader.read(clientId, false);
+      if (record === 'unavailable') throw new AuthUnavailableError();
+    }
     if (record === null) {
       this.cache.forget(clientId);
       return null;
@@ -73,10 +79,9 @@ export class ClientRecall {
     return this.cache.confirm(fence).catch(() => false);
   }
 
-  async #serveStale(entry: RememberedCredential | null): Promise<RecalledClient | null> {
-    const confirmed = entry !== null && (await this.#isConfirmed(entry));
-    if (entry === null || confirmed === 'gone' || !this.reader.mayServeStale(entry.credential, confirmed))
-      throw new AuthUnavailableError();
+  async #serveStale(entry: RememberedCredential): Promise<RecalledClient | null | 'gone'> {
+    const confirmed = await this.#isConfirmed(entry);
+    if (confirmed === 'gone' || !this.reader.mayServeStale(entry.credential, confirmed)) return 'gone';
     const fence = this.redis.usable ? entry.fence : null;
     const served = this.#admit(entry.credential, { client: entry.client, fence });
     return served && { ...served, isStale: true };

@@ -36,10 +36,10 @@ export class PatientReader<T> {
    *   failure. Otherwise the wait is the pool's (two seconds for a connection, three for an answer).
    */
   async read(key: string, hasFallback: boolean): Promise<T | 'unavailable'> {
-    if (hasFallback && performance.now() < this.#restUntil) return 'unavailable';
+    if (hasFallback && this.clock.now() < this.#restUntil) return 'unavailable';
     const outcome = this.#reads.read(key).catch(() => 'unavailable' as const);
     const read = hasFallback ? await withPatience(outcome) : await outcome;
-    if (read === 'unavailable') this.#restUntil = performance.now() + REST_AFTER_FAILURE_MS;
+    if (read === 'unavailable') this.#restUntil = this.clock.now() + REST_AFTER_FAILURE_MS;
     return read;
   }
 
