@@ -28,8 +28,15 @@ export interface SprayedApp {
   stop(): Promise<void>;
 }
 
-/** Starts it. All its secrets are among the canaries: those of clients, of the provider, of PostgreSQL, and its own. */
-export async function startSprayedApp(canaries: Canaries): Promise<SprayedApp> {
+/**
+ * Starts it. All its secrets are among the canaries: those of clients, of the provider, of PostgreSQL, and its own.
+ *
+ * @param settings environment variables over those of this test.
+ */
+export async function startSprayedApp(
+  canaries: Canaries,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<SprayedApp> {
   const [database, server, upstream] = await Promise.all([createTestDatabase(), RedisServer.start(), startUpstream()]);
   const [toPostgres, toRedis] = await Promise.all([TcpProxy.start(database.url), TcpProxy.start(server.url)]);
   const redis = new Redis(server.url);
@@ -51,6 +58,7 @@ export async function startSprayedApp(canaries: Canaries): Promise<SprayedApp> {
     PROVIDER_FIRST_BYTE_TIMEOUT_MS: '300',
     MAX_BODY_BYTES: '100000',
     BYOT_MAX_BODY_BYTES: '100000',
+    ...settings,
   });
   const admin = await insertClient(database, { scopes: ['admin'] });
   canaries.add('the secret of the administrator', admin.secret);
