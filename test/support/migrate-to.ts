@@ -11,6 +11,13 @@ export async function migrateUpTo(url: string, prefix: string): Promise<void> {
   });
 }
 
+/** Runs all migrations that are left. */
+export async function migrateToLast(url: string): Promise<void> {
+  await withDataSource(url, migrationClasses(), async (dataSource) => {
+    await dataSource.runMigrations();
+  });
+}
+
 /** Reverts the migrations that ran after the one whose name begins with `prefix`, newest first. */
 export async function revertDownTo(url: string, prefix: string): Promise<void> {
   await withDataSource(url, migrationClasses(), async (dataSource) => {
