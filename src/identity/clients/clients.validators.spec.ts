@@ -43,9 +43,13 @@ describe('name', () => {
     ['half a surrogate pair', 'a\ud800b'],
     ['a number', 7],
     ['a list', ['a']],
-    ['an object', { toString: 'a' }],
+    ['an object', { text: 'a' }],
   ])('refuses %s', async (_what, name) => {
     expect(await locationsOf({ name })).toEqual(['body.name']);
+  });
+
+  it('refuses an object that would pass for a text, by the name it inherits', async () => {
+    expect(await locationsOf({ name: { toString: 'a' } })).toEqual(['body.name.toString']);
   });
 
   it('says what it must be, and does not repeat what it was', async () => {
